@@ -1,0 +1,175 @@
+//! The command line as it is typed. Parsing checks words; it does nothing.
+
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Names every row, column and value that a migration would destroy, and stops until somebody has
+/// agreed.
+#[derive(Debug, Parser)]
+#[command(name = "rowsafe", version, max_term_width = 80, disable_help_subcommand = true)]
+#[command(after_help = "Examples:\n  \
+    rowsafe run -- alembic upgrade head\n  \
+    rowsafe run --sql migration.sql -- psql -f migration.sql\n  \
+    rowsafe restore latest")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Configuration file instead of rowsafe.toml or [tool.rowsafe]
+    #[arg(long, value_name = "PATH", global = true, conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Read no configuration file
+    #[arg(long, global = true)]
+    pub no_config: bool,
+    /// When to color
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
+    pub color: ColorChoice,
+    /// Say only the answer
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say how things were found out (-vv for more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress bars
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// When to color.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Plan, agree, keep a verified snapshot, run the migration command, compare
+    Run(RunArgs),
+    /// Put back what a snapshot holds
+    Restore(RestoreArgs),
+    /// Show every setting and where it comes from
+    Config(ConfigArgs),
+}
+
+/// How standard output is written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Format {
+    #[default]
+    Human,
+    Json,
+}
+
+/// `rowsafe config`
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What reaches the database.
+#[derive(Debug, Args)]
+pub struct ConnectionArgs {
+    /// The database, as a URL of libpq or SQLAlchemy
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Directory of the snapshots [default: .rowsafe/snapshots]
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+    /// The pg_dump to use, for example 'docker exec -i db pg_dump'
+    #[arg(long, value_name = "COMMAND")]
+    pub pg_dump: Option<String>,
+    /// The pg_restore to use [default: the one beside pg_dump]
+    #[arg(long, value_name = "COMMAND")]
+    pub pg_restore: Option<String>,
+    /// Connections that count rows at the same time
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Also write the report: json=PATH
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub output: Vec<String>,
+}
+
+/// `rowsafe run`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe run -- alembic upgrade head\n  \
+    rowsafe run --allow 'truncate sessions: stale' -- alembic upgrade head\n  \
+    rowsafe run --sql 001.sql -- psql -f 001.sql\n\n\
+    Exit codes:\n  \
+    0 every row accounted for    1 blocked, nothing was run\n  \
+    2 usage or configuration     3 the command failed\n  \
+    5 unplanned loss             6 no verified snapshot\n  \
+    7 database unreachable       130, 143 interrupted, compared all the same")]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Agree to a finding: 'RULE OBJECT: REASON', 'RULE OBJECT rows<=500: REASON'
+    #[arg(long, value_name = "AGREEMENT")]
+    pub allow: Vec<String>,
+    /// A file of pending SQL, in the order the command runs them
+    #[arg(long, value_name = "FILE")]
+    pub sql: Vec<PathBuf>,
+    /// A command that prints the pending SQL
+    #[arg(long, value_name = "COMMAND", conflicts_with = "sql")]
+    pub sql_command: Option<String>,
+    /// What to keep before the run: auto, all, none
+    #[arg(long, value_name = "WHAT")]
+    pub snapshot: Option<String>,
+    /// From which severity on findings block: error, warning, never
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<String>,
+    /// The migration command, as it is typed without rowsafe
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `rowsafe restore`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe restore latest                      every table that is gone or empty\n  \
+    rowsafe restore 7k2m9q1c --table sessions   one table\n  \
+    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database")]
+pub struct RestoreArgs {
+    /// The snapshot's id, the beginning of one, or `latest`
+    pub snapshot: String,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Only this table
+    #[arg(long, value_name = "TABLE")]
+    pub table: Vec<String>,
+    /// A new database for all of it
+    #[arg(long, value_name = "NAME", conflicts_with = "table")]
+    pub into: Option<String>,
+    /// Agree beforehand by naming the database that is written to
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+}
+
+/// The mistake, and where a migration command stands without `--` in front, that it is missing.
+pub fn with_tip(mut error: clap::Error) -> clap::Error {
+    let is_word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => !argument.starts_with('-'),
+        _ => false,
+    };
+    let takes_command = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string().contains("-- <COMMAND>"),
+        _ => false,
+    };
+    if error.kind() == ErrorKind::UnknownArgument && is_word && takes_command {
+        let tip = "the migration command stands behind `--`: rowsafe run -- alembic upgrade head";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}

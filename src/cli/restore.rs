@@ -1,0 +1,35 @@
+//! `rowsafe restore`.
+
+use super::args::RestoreArgs;
+use super::run::{counting, tools};
+use super::{Context, runtime};
+use crate::config::Flags;
+use crate::exit::Exit;
+use crate::journal::Journal;
+use crate::record::Record;
+use crate::restore::{RestoreRequest, restore};
+use crate::snapshot::Store;
+use crate::ui::Live;
+
+/// Runs it.
+pub fn main(args: &RestoreArgs, context: &Context) -> Exit {
+    context.answer("restore", &args.connection.output, |record| story(args, context, record))
+}
+
+fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {
+    let settings = context.settings(&args.connection, Flags::default())?;
+    let target = context.target(&[], &settings, record)?;
+    let request = RestoreRequest {
+        target,
+        snapshot: args.snapshot.clone(),
+        tables: args.table.clone(),
+        into: args.into.clone(),
+        confirmed: args.confirm.clone(),
+        store: Store::at(&settings.store.value),
+        tools: tools(&settings),
+        counting: counting(&settings),
+        journal: Journal::at(settings.journal()),
+    };
+    let mut live = Live::new(&context.printer, &context.environment);
+    runtime()?.block_on(restore(&request, &mut live, record))
+}

@@ -1,0 +1,106 @@
+//! `rowsafe run`.
+
+use anyhow::Context as _;
+
+use super::args::RunArgs;
+use super::{Context, runtime};
+use crate::child::Signals;
+use crate::config::{Flags, Settings, value};
+use crate::db::postgres::inventory::Counting;
+use crate::exit::Exit;
+use crate::finding::{Allowance, AllowanceSource};
+use crate::hint::Refusal;
+use crate::journal::Journal;
+use crate::record::Record;
+use crate::request::RunRequest;
+use crate::rules;
+use crate::run::run;
+use crate::snapshot::Store;
+use crate::snapshot::tools::Tools;
+use crate::sql::allow_text;
+use crate::ui::Live;
+
+/// Runs it.
+pub fn main(args: &RunArgs, context: &Context) -> Exit {
+    context.answer("run", &args.connection.output, |record| story(args, context, record))
+}
+
+fn story(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {
+    let request = request(args, context, record)?;
+    let mut signals = Signals::install().context("listen to signals")?;
+    let mut live = Live::new(&context.printer, &context.environment);
+    runtime()?.block_on(run(&request, &mut signals, &mut live, record))
+}
+
+fn request(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Result<RunRequest> {
+    let flags = Flags {
+        snapshot: args
+            .snapshot
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(flag("--snapshot"))?,
+        fail_on: args.fail_on.as_deref().map(str::parse).transpose().map_err(flag("--fail-on"))?,
+        ..Flags::default()
+    };
+    let settings = context.settings(&args.connection, flags)?;
+    let mut allowances =
+        args.allow.iter().map(|text| agreement(text)).collect::<Result<Vec<_>, _>>()?;
+    allowances.extend(settings.allow.iter().cloned());
+    let target = context.target(&args.command, &settings, record)?;
+    Ok(RunRequest {
+        target,
+        command: args.command.clone(),
+        command_env: settings.env.clone(),
+        sql_files: args.sql.clone(),
+        sql_command: args.sql_command.clone(),
+        allowances,
+        fail_on: settings.fail_on.value,
+        keep: settings.snapshot.value,
+        store: Store::at(&settings.store.value),
+        min_free_space: settings.min_free_space.value,
+        tools: tools(&settings),
+        counting: counting(&settings),
+        render_timeout: settings.render_timeout.value,
+        environment: context.environment.clone(),
+        journal: Journal::at(settings.journal()),
+    })
+}
+
+/// pg_dump and pg_restore; the pg_restore beside the pg_dump where only that was named.
+pub fn tools(settings: &Settings) -> Tools {
+    let named = |setting: &crate::config::Setting<Vec<String>>| {
+        (setting.origin != crate::config::Origin::Default).then(|| setting.value.clone())
+    };
+    Tools::new(named(&settings.pg_dump), named(&settings.pg_restore))
+}
+
+/// How to count.
+pub fn counting(settings: &Settings) -> Counting {
+    Counting {
+        connections: settings.jobs.value,
+        lock_timeout: settings.lock_timeout.value,
+        statement_timeout: settings.statement_timeout.value,
+    }
+}
+
+fn agreement(text: &str) -> Result<Allowance, Refusal> {
+    let parsed = allow_text(text).map_err(|why| {
+        Refusal::new(Exit::NoAnswer, format!("--allow '{text}': {why}"))
+            .hint("write --allow 'RULE OBJECT: REASON', for example --allow 'drop-column users.legacy_id: superseded by external_id'")
+    })?;
+    if !rules::exists(&parsed.rule) {
+        let known: Vec<&str> = rules::RULES.iter().map(|rule| rule.id).collect();
+        let refusal =
+            Refusal::new(Exit::NoAnswer, format!("--allow: there is no rule `{}`", parsed.rule));
+        return Err(match value::closest(&parsed.rule, &known) {
+            Some(meant) => refusal.hint(format!("did you mean `{meant}`?")),
+            None => refusal,
+        });
+    }
+    Ok(parsed.into_allowance(AllowanceSource::CommandLine))
+}
+
+fn flag(name: &'static str) -> impl Fn(String) -> anyhow::Error {
+    move |why| Refusal::new(Exit::NoAnswer, format!("{name}: {why}")).into()
+}

@@ -1,0 +1,9 @@
+//! Settings: from the command line, the environment and the configuration file, in that order.
+
+pub mod env;
+pub mod file;
+pub mod settings;
+pub mod value;
+
+pub use file::{ConfigFile, Search};
+pub use settings::{Described, Flags, Origin, Setting, Settings};

@@ -1,0 +1,138 @@
+//! Was the migration command seen on this database?
+//!
+//! An env.py may override the URL, and an async one may never commit: both exit 0 with nothing done
+//! here. While the command runs, new sessions are looked for in `pg_stat_activity`; afterwards the
+//! count of sessions that the server keeps (PostgreSQL 14, `pg_stat_database.sessions`) tells of
+//! those that came and went between two looks.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio_postgres::{Client, Error};
+
+use super::identity::snapshot_xmax;
+use super::inventory::APPLICATION;
+
+/// How long to wait for the command's sessions to be gone from the server.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// What was there before the command started.
+pub struct Watch<'a> {
+    client: &'a Client,
+    marker: String,
+    present: BTreeSet<i32>,
+    sessions: Option<i64>,
+    xmax: u64,
+    seen: Seen,
+}
+
+/// What was seen of the command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was observed")]
+pub struct Seen {
+    /// A session with the command's `application_name` was on this database.
+    pub marked_here: bool,
+    /// Such a session was on another database of the same server; its name.
+    pub marked_elsewhere: Option<String>,
+    /// New sessions on this database, whoever they belong to.
+    pub sessions_here: bool,
+    /// A session of the command was still here some time after the command had ended.
+    pub still_here: bool,
+    /// Something was written somewhere in the cluster.
+    pub cluster_written: bool,
+}
+
+impl<'a> Watch<'a> {
+    /// Notes what is there before the command starts; `marker` is the `application_name` that it
+    /// is given.
+    pub async fn start(client: &'a Client, marker: &str) -> Result<Self, Error> {
+        let rows = client.query("SELECT pid FROM pg_stat_activity", &[]).await?;
+        Ok(Self {
+            client,
+            marker: marker.to_owned(),
+            present: rows.iter().map(|row| row.get(0)).collect(),
+            sessions: session_count(client).await?,
+            xmax: snapshot_xmax(client).await?,
+            seen: Seen::default(),
+        })
+    }
+
+    /// One look at who is connected.
+    pub async fn look(&mut self) -> Result<(), Error> {
+        let sql = "
+            SELECT pid, coalesce(datname::text, ''), coalesce(application_name, ''),
+                   coalesce(datname = current_database(), false)
+              FROM pg_stat_activity
+             WHERE pid <> pg_backend_pid() AND datid IS NOT NULL";
+        for row in self.client.query(sql, &[]).await? {
+            let pid: i32 = row.get(0);
+            let application: String = row.get(2);
+            let is_here: bool = row.get(3);
+            // The server cuts application_name to 63 bytes (NAMEDATALEN).
+            let is_marked = !self.present.contains(&pid) && application == self.marker;
+            match (is_here, is_marked) {
+                (true, true) => self.seen.marked_here = true,
+                (false, true) => self.seen.marked_elsewhere = Some(row.get(1)),
+                (true, false) if self.present.insert(pid) && application != APPLICATION => {
+                    self.seen.sessions_here = true;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks until the waiting future ends; gives back what it gave.
+    pub async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let mut pause = Duration::from_millis(20);
+        loop {
+            tokio::select! {
+                ended = &mut work => return ended,
+                () = tokio::time::sleep(pause) => {
+                    // A look that fails is no reason to disturb the command: the comparison
+                    // afterwards finds out that the server is gone.
+                    let _ = self.look().await;
+                    pause = (pause * 2).min(Duration::from_millis(250));
+                }
+            }
+        }
+    }
+
+    /// What was seen, once the command's sessions have had time to end.
+    pub async fn finish(mut self) -> Result<Seen, Error> {
+        self.look().await?;
+        let deadline = tokio::time::Instant::now() + SETTLE;
+        while self.anyone_left().await? {
+            if tokio::time::Instant::now() >= deadline {
+                self.seen.still_here = true;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if let (Some(before), Some(after)) = (self.sessions, session_count(self.client).await?) {
+            self.seen.sessions_here |= after > before;
+        }
+        self.seen.cluster_written = snapshot_xmax(self.client).await? != self.xmax;
+        Ok(self.seen)
+    }
+
+    async fn anyone_left(&self) -> Result<bool, Error> {
+        // Of a name that the user gave there may be others, from before.
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                    WHERE application_name = left($1, 63) AND datname = current_database()
+                      AND pid <> ALL ($2)";
+        let present: Vec<i32> = self.present.iter().copied().collect();
+        let row = self.client.query_one(sql, &[&self.marker, &present]).await?;
+        Ok(row.get::<_, i64>(0) > 0)
+    }
+}
+
+/// Sessions ever established to this database; counted since PostgreSQL 14.
+async fn session_count(client: &Client) -> Result<Option<i64>, Error> {
+    let sql = "SELECT to_jsonb(s)->>'sessions' FROM pg_stat_database s
+                WHERE datname = current_database()";
+    let row = client.query_opt(sql, &[]).await?;
+    let text: Option<String> = row.and_then(|row| row.get(0));
+    Ok(text.and_then(|text| text.parse().ok()))
+}

@@ -1,0 +1,107 @@
+//! What a statement does to data, as a value.
+//!
+//! Reading fails closed: the kinds of statements that destroy nothing are listed one by one, every
+//! other one is [`Effect::Opaque`], and a keyword tripwire looks over the reader's shoulder.
+
+mod alter;
+pub mod batch;
+mod body;
+mod calls;
+mod client;
+mod query;
+mod reach;
+mod read;
+mod tokens;
+mod tripwire;
+mod utility;
+
+pub use read::read;
+
+use crate::text::QualifiedName;
+
+/// What one statement does to data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the sentence of a variant names its fields")]
+pub enum Effect {
+    /// `DROP TABLE`.
+    DropTable { table: QualifiedName, cascade: bool },
+    /// `DROP MATERIALIZED VIEW`: rows that its query can compute again.
+    DropMaterializedView { view: QualifiedName, cascade: bool },
+    /// `ALTER TABLE … DROP COLUMN`.
+    DropColumn { table: QualifiedName, column: String, cascade: bool },
+    /// `DROP SCHEMA`.
+    DropSchema { schema: String, cascade: bool },
+    /// `DROP DATABASE`.
+    DropDatabase { database: String },
+    /// `DROP TYPE` or `DROP DOMAIN`.
+    DropType { name: QualifiedName, domain: bool, cascade: bool },
+    /// `ALTER TYPE … DROP ATTRIBUTE`.
+    DropAttribute { name: QualifiedName, attribute: String, cascade: bool },
+    /// `DROP EXTENSION`.
+    DropExtension { name: String, cascade: bool },
+    /// `DROP OWNED BY`.
+    DropOwned { roles: Vec<String>, cascade: bool },
+    /// `ALTER TABLE … DETACH PARTITION` or `NO INHERIT`: the rows leave the parent but stay in their
+    /// table.
+    DetachPartition { parent: QualifiedName, partition: QualifiedName },
+    /// `TRUNCATE` of one table.
+    Truncate { table: QualifiedName, only: bool, cascade: bool },
+    /// `DELETE`.
+    Delete { table: QualifiedName, reach: Reach },
+    /// `UPDATE`.
+    Update { table: QualifiedName, columns: Vec<String>, reach: Reach },
+    /// `MERGE` with a `DELETE` or `UPDATE` branch.
+    Merge { table: QualifiedName, deletes: bool },
+    /// `INSERT … ON CONFLICT DO UPDATE`.
+    Upsert { table: QualifiedName, columns: Vec<String> },
+    /// `ALTER TABLE … ALTER COLUMN … TYPE`.
+    ChangeType { table: QualifiedName, column: String, to: String, using: Option<String> },
+    /// `ALTER TABLE … SET UNLOGGED`: the rows are gone after a crash.
+    SetUnlogged { table: QualifiedName },
+    /// A call of a large-object function that destroys, such as `lo_unlink`.
+    UnlinkLargeObject { call: String },
+    /// A function or procedure that is not PostgreSQL's own is called.
+    CallsFunction { name: QualifiedName },
+    /// `CREATE TABLE`, in any form; `temporary` ones and those born in this batch hold no risk.
+    /// `IF NOT EXISTS` proves no birth, `ON COMMIT DROP` ends with the transaction.
+    CreateTable { table: QualifiedName, temporary: bool, if_not_exists: bool, until_commit: bool },
+    /// `CREATE SCHEMA`.
+    CreateSchema { schema: String },
+    /// `CREATE TYPE` or `CREATE DOMAIN`.
+    CreateType { name: QualifiedName },
+    /// `ALTER TYPE` or `ALTER DOMAIN … RENAME TO` (or `SET SCHEMA`).
+    RenameType { from: QualifiedName, to: QualifiedName },
+    /// `ATTACH PARTITION` or `INHERIT`: what happens to the parent from here on reaches the other.
+    AttachPartition { parent: QualifiedName, partition: QualifiedName },
+    /// `ALTER TABLE … ADD COLUMN`, without `IF NOT EXISTS`.
+    AddColumn { table: QualifiedName, column: String },
+    /// `ALTER TABLE … RENAME TO` (or `SET SCHEMA`).
+    RenameTable { from: QualifiedName, to: QualifiedName },
+    /// `ALTER TABLE … RENAME COLUMN`.
+    RenameColumn { table: QualifiedName, from: String, to: String },
+    /// The end of a transaction that keeps what it did.
+    Commit,
+    /// From here on a name may mean another object than before (`ROLLBACK`, `SET search_path`).
+    NamesMoved { why: String },
+    /// SQL that is built at run time (`EXECUTE` of something that is not constant).
+    DynamicSql { why: String },
+    /// A psql meta-command that can change data or read other files.
+    ClientCommand { command: String },
+    /// Could not be read; the reason says why.
+    Opaque { why: String },
+}
+
+/// Which rows a DELETE or UPDATE can reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Every row: no WHERE, one that is always true, or a join without a condition.
+    All {
+        /// Why it reaches all, for the message: `no WHERE`, `WHERE true`.
+        why: String,
+    },
+    /// The rows that the condition selects.
+    Some {
+        /// The condition as written.
+        condition: String,
+    },
+}

@@ -1,0 +1,200 @@
+//! A cursor over a statement's tokens, for the forms that a few words decide.
+
+use std::rc::Rc;
+
+use crate::sql::lexer::{Lexer, Token, TokenKind};
+use crate::text::QualifiedName;
+
+/// A place among the significant tokens of a statement.
+#[derive(Debug, Clone)]
+pub(super) struct Tokens<'a> {
+    text: &'a str,
+    /// Shared, because parts of a long statement are looked at one by one.
+    all: Rc<[Token]>,
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let all: Rc<[Token]> = Lexer::new(text).filter(Token::is_significant).collect();
+        let end = all.len();
+        Self { text, all, at: 0, end }
+    }
+
+    /// Whether nothing is left.
+    pub(super) const fn is_done(&self) -> bool {
+        self.at >= self.end
+    }
+
+    pub(super) fn token(&self, ahead: usize) -> Option<Token> {
+        self.all[..self.end].get(self.at + ahead).copied()
+    }
+
+    /// The text of the token `ahead`, empty behind the end.
+    pub(super) fn text(&self, ahead: usize) -> &'a str {
+        self.token(ahead).map_or("", |token| token.span.of(self.text))
+    }
+
+    /// Whether the token `ahead` is this bare word, given in lower case.
+    pub(super) fn is_word(&self, ahead: usize, word: &str) -> bool {
+        self.token(ahead).is_some_and(|token| {
+            token.kind == TokenKind::Word && token.span.of(self.text).eq_ignore_ascii_case(word)
+        })
+    }
+
+    pub(super) fn is_any(&self, ahead: usize, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is_word(ahead, word))
+    }
+
+    pub(super) fn is_symbol(&self, ahead: usize, symbol: u8) -> bool {
+        self.token(ahead).is_some_and(|token| token.kind == TokenKind::Symbol(symbol))
+    }
+
+    /// Steps over one token.
+    pub(super) const fn skip(&mut self) {
+        if self.at < self.end {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over these words, if all of them are next.
+    pub(super) fn eat(&mut self, words: &[&str]) -> bool {
+        let matches = words.iter().enumerate().all(|(ahead, word)| self.is_word(ahead, word));
+        if matches {
+            self.at += words.len();
+        }
+        matches
+    }
+
+    /// Steps over this symbol, if it is next.
+    pub(super) fn eat_symbol(&mut self, symbol: u8) -> bool {
+        let matches = self.is_symbol(0, symbol);
+        if matches {
+            self.at += 1;
+        }
+        matches
+    }
+
+    /// Reads a name as the catalogue holds it: folded, or unquoted.
+    pub(super) fn name(&mut self) -> Option<String> {
+        let token = self.token(0)?;
+        let text = token.span.of(self.text);
+        let name = match token.kind {
+            TokenKind::Word => text.to_ascii_lowercase(),
+            // The escapes of `U&"…"` are not undone; what they name is not known.
+            TokenKind::QuotedName => {
+                text.strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\"")
+            }
+            _ => return None,
+        };
+        self.at += 1;
+        Some(name)
+    }
+
+    /// Reads `name`, `schema.name` or `database.schema.name`.
+    pub(super) fn qualified(&mut self) -> Option<QualifiedName> {
+        let mut parts = vec![self.name()?];
+        while self.eat_symbol(b'.') {
+            parts.push(self.name()?);
+        }
+        let name = parts.pop()?;
+        match parts.len() {
+            0..=2 => Some(QualifiedName { schema: parts.pop(), name }),
+            _ => None,
+        }
+    }
+
+    /// Reads a list with commas between.
+    pub(super) fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let mut items = vec![item(self)?];
+        while self.eat_symbol(b',') {
+            items.push(item(self)?);
+        }
+        Some(items)
+    }
+
+    /// Reads an optional CASCADE or RESTRICT; whether it cascades.
+    pub(super) fn cascade(&mut self) -> bool {
+        let cascade = self.eat(&["cascade"]);
+        if !cascade {
+            self.eat(&["restrict"]);
+        }
+        cascade
+    }
+
+    /// Steps over a parenthesized group, if one is next.
+    pub(super) fn eat_group(&mut self) -> bool {
+        if !self.is_symbol(0, b'(') {
+            return false;
+        }
+        let mut depth = 0_usize;
+        while let Some(token) = self.token(0) {
+            match token.kind {
+                TokenKind::Symbol(b'(') => depth += 1,
+                TokenKind::Symbol(b')') => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Steps forward to one of these words outside of parentheses; false where there is none.
+    pub(super) fn find(&mut self, words: &[&str]) -> bool {
+        let start = self.at;
+        while !self.is_done() {
+            if self.is_any(0, words) {
+                return true;
+            }
+            if !self.eat_group() {
+                self.skip();
+            }
+        }
+        self.at = start;
+        false
+    }
+
+    /// The rest, cut at commas outside of parentheses and brackets.
+    pub(super) fn split_at_commas(mut self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut start = self.at;
+        let mut depth = 0_usize;
+        while let Some(token) = self.token(0) {
+            match token.kind {
+                TokenKind::Symbol(b'(' | b'[') => depth += 1,
+                TokenKind::Symbol(b')' | b']') => depth = depth.saturating_sub(1),
+                TokenKind::Symbol(b',') if depth == 0 => {
+                    let (all, end) = (Rc::clone(&self.all), self.at);
+                    parts.push(Self { all, at: start, end, text: self.text });
+                    start = self.at + 1;
+                }
+                _ => {}
+            }
+            self.skip();
+        }
+        parts.push(Self { at: start, ..self });
+        parts
+    }
+
+    /// The text from here up to the end, as written.
+    pub(super) fn rest(&self) -> &'a str {
+        match (self.token(0), self.all[..self.end].last()) {
+            (Some(first), Some(last)) => &self.text[first.span.start..last.span.end],
+            _ => "",
+        }
+    }
+
+    /// The text between here and `later`, as written.
+    pub(super) fn up_to(&self, later: &Self) -> &'a str {
+        match (self.token(0), later.all.get(later.at.wrapping_sub(1))) {
+            (Some(first), Some(last)) if last.span.end > first.span.start => {
+                &self.text[first.span.start..last.span.end]
+            }
+            _ => "",
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The answer: one verdict, one exit code, one sentence, and what to do next.
+
+use crate::db::postgres::watch::Seen;
+use crate::exit::Exit;
+use crate::finding::{Certainty, Finding, Severity};
+use crate::hint::Refusal;
+use crate::loss::{Count, Loss};
+use crate::record::{Answer, Kept, Record, Verdict};
+use crate::text::number::{grouped, plural};
+use crate::verdict::{Comparison, Status, TableChange};
+
+/// What was observed besides the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was observed")]
+pub struct Evidence {
+    /// Both inventories show the same.
+    pub is_unchanged: bool,
+    /// The database is the one that was counted before.
+    pub same_database: bool,
+    /// What was seen of the command on the server.
+    pub seen: Seen,
+    /// The signal that asked to stop.
+    pub interrupted_by: Option<i32>,
+    /// Revisions were pending, so the version table had to move.
+    pub expects_move: bool,
+    /// It has moved.
+    pub has_moved: bool,
+}
+
+/// The answer after the comparison.
+pub fn answer(record: &Record, evidence: &Evidence) -> Answer {
+    let comparison = record.comparison.as_ref().expect("the answer follows the comparison");
+    if !evidence.same_database {
+        return lost(
+            record,
+            "the database is not the one that was counted before the run".to_owned(),
+        );
+    }
+    if let Some(sentence) = unplanned(comparison) {
+        return lost(record, sentence);
+    }
+    if let Some(signal) = evidence.interrupted_by {
+        return stopped(record, signal);
+    }
+    let child = record.child.as_ref().expect("the answer follows the command");
+    if !child.succeeded() {
+        return failed(record, command_failed(record), Vec::new());
+    }
+    if !was_here(evidence) {
+        return elsewhere(record, evidence);
+    }
+    if evidence.seen.still_here {
+        return still_running(record);
+    }
+    if evidence.expects_move && !evidence.has_moved {
+        let revision = revisions(&record.revisions.before);
+        return failed(
+            record,
+            format!("the command said it succeeded, but {} is still at {revision}", record.database_name()),
+            vec!["look at env.py: an async one has to commit (`await connection.commit()`, or `connection.begin()`)".to_owned()],
+        );
+    }
+    let mut answer = ok(record, comparison);
+    if let Some(other) = &evidence.seen.marked_elsewhere {
+        answer
+            .hints
+            .push(format!("the command was on database {other} too, which was not watched"));
+    }
+    answer
+}
+
+/// Something that the command left running may yet take rows: nothing vouches for it.
+fn still_running(record: &Record) -> Answer {
+    let sentence = format!(
+        "the command has ended, but a session of it is still at work on {}: what it does from here \
+         on is not compared",
+        record.database_name()
+    );
+    let hint = "wait for what it started, in the command itself".to_owned();
+    failed(record, sentence, vec![hint])
+}
+
+/// Whether the command was seen on the watched database, or left something there.
+fn was_here(evidence: &Evidence) -> bool {
+    let seen = &evidence.seen;
+    seen.marked_here || seen.sessions_here || evidence.has_moved || !evidence.is_unchanged
+}
+
+fn ok(record: &Record, comparison: &Comparison) -> Answer {
+    let at = match &record.revisions.after {
+        Some(after) if !after.is_empty() => {
+            format!("{} is at {}, ", record.database_name(), revisions(after))
+        }
+        _ => String::new(),
+    };
+    let agreed: Vec<&str> = comparison.losses().map(|lost| lost.what.as_str()).collect();
+    let accounted = match agreed.as_slice() {
+        [] => "every row accounted for".to_owned(),
+        [one] => format!("every row accounted for; gone as planned: {one}"),
+        several => format!("every row accounted for; {} losses as planned", several.len()),
+    };
+    let hints = match &record.snapshot {
+        Some(kept) if !agreed.is_empty() => {
+            vec![format!("what went is in the snapshot: {}", way_back(kept, comparison))]
+        }
+        _ => Vec::new(),
+    };
+    Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence: format!("{at}{accounted}"), hints }
+}
+
+/// The command that brings back what went: in place for tables that are gone or empty, beside the
+/// database for everything else.
+fn way_back(kept: &Kept, comparison: &Comparison) -> String {
+    let only_unplanned = comparison.losses().any(|lost| !lost.planned);
+    let concerns =
+        |change: &TableChange| change.losses.iter().any(|lost| !(only_unplanned && lost.planned));
+    let is_in_place = |change: &TableChange| {
+        !concerns(change)
+            || (matches!(change.status, Status::Dropped | Status::Wiped)
+                // Large objects come back in a new database only.
+                && change.name.schema.as_deref() != Some("pg_catalog")
+                && change.losses.iter().all(|lost| lost.rows > 0))
+    };
+    if comparison.tables.iter().all(is_in_place) {
+        format!("rowsafe restore {}", kept.id)
+    } else {
+        format!("rowsafe restore {} --into NEW_DATABASE", kept.id)
+    }
+}
+
+fn unplanned(comparison: &Comparison) -> Option<String> {
+    let mut unplanned = comparison.unplanned();
+    unplanned.sort_by_key(|lost| std::cmp::Reverse(lost.rows));
+    let rows: u64 = unplanned.iter().map(|lost| lost.rows).sum();
+    let what: Vec<&str> = unplanned.iter().map(|lost| lost.what.as_str()).collect();
+    let said = match what.as_slice() {
+        [] => return None,
+        [one] => (*one).to_owned(),
+        [one, two] => format!("{one} and {two}"),
+        [one, two, rest @ ..] => {
+            format!("{one}, {two} and {} more ({} in all)", rest.len(), plural(rows, "row"))
+        }
+    };
+    Some(format!("{said}, which the plan did not name"))
+}
+
+fn lost(record: &Record, sentence: String) -> Answer {
+    let mut hints = Vec::new();
+    match &record.snapshot {
+        Some(kept) => {
+            let comparison = record.comparison.as_ref().expect("a loss follows the comparison");
+            let rows = plural(kept.rows, "row");
+            hints.extend(record.findings.iter().filter(|finding| is_unknown(finding)).map(suspect));
+            hints.push(format!("snapshot {} holds all {rows} from before, read back", kept.id));
+            hints.push(format!("put them back: {}", way_back(kept, comparison)));
+        }
+        None => hints.push("no snapshot was taken, because --snapshot none was given".to_owned()),
+    }
+    Answer { verdict: Verdict::Lost, exit: Exit::Loss, sentence, hints }
+}
+
+/// A finding whose effect nobody could tell: where an unplanned loss may come from.
+fn is_unknown(finding: &Finding) -> bool {
+    finding.certainty == Certainty::Unknown
+}
+
+fn suspect(finding: &Finding) -> String {
+    let place = &finding.place;
+    let path = place.path.as_deref().or(place.revision.as_deref());
+    let line = place.position.map(|position| format!(":{}", position.line)).unwrap_or_default();
+    let place = path.map(|path| format!("{path}{line}: ")).unwrap_or_default();
+    format!("suspect: {place}{} {}", finding.rule, finding.object)
+}
+
+fn stopped(record: &Record, signal: i32) -> Answer {
+    let exit = if signal == 15 { Exit::Terminated } else { Exit::Interrupted };
+    let kept = record
+        .snapshot
+        .as_ref()
+        .map_or_else(String::new, |kept| format!("; snapshot {} is kept", kept.id));
+    let sentence = if record.child.as_ref().is_some_and(|child| child.is_abandoned) {
+        format!(
+            "rowsafe stopped waiting, the command may still be running; nothing lost so far{kept}"
+        )
+    } else {
+        format!("nothing lost{kept}")
+    };
+    Answer { verdict: Verdict::Stopped, exit, sentence, hints: Vec::new() }
+}
+
+fn command_failed(record: &Record) -> String {
+    let child = record.child.as_ref().expect("the answer follows the command");
+    let program = record.migration.first().map_or("the command", String::as_str);
+    let how = match (child.exit, &child.signal) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, Some(signal)) => format!("was ended by {signal}"),
+        (None, None) => "ended".to_owned(),
+    };
+    let moved = match &record.revisions.after {
+        Some(after) if *after != record.revisions.before => {
+            format!("; {} is at {} now", record.database_name(), revisions(after))
+        }
+        _ => String::new(),
+    };
+    format!("{program} {how}; nothing was lost that the plan did not name{moved}")
+}
+
+fn failed(record: &Record, sentence: String, mut hints: Vec<String>) -> Answer {
+    if let Some(kept) = &record.snapshot {
+        hints.push(format!("snapshot {} holds everything from before the run", kept.id));
+    }
+    Answer { verdict: Verdict::Failed, exit: Exit::CommandFailed, sentence, hints }
+}
+
+fn elsewhere(record: &Record, evidence: &Evidence) -> Answer {
+    let watched = record.database_name();
+    let sentence = match &evidence.seen.marked_elsewhere {
+        Some(other) => format!(
+            "the migration ran on another database than rowsafe watched: on {other}, not on {watched}"
+        ),
+        None => format!(
+            "the command was not seen on {watched}: it did nothing, or the migration ran on another database than rowsafe watched"
+        ),
+    };
+    let hints = vec![
+        "name the database that the command uses: --database URL".to_owned(),
+        "an env.py can override the URL of alembic.ini".to_owned(),
+    ];
+    failed(record, sentence, hints)
+}
+
+/// A comparison that could not be made is no good news.
+pub fn uncompared(record: &Record, error: &Refusal) -> Refusal {
+    let snapshot = record.snapshot.as_ref();
+    let mut refusal = Refusal::new(
+        Exit::Loss,
+        format!("the command has ended, but the database could not be compared: {error}"),
+    );
+    for hint in error.hints() {
+        refusal = refusal.hint(hint.clone());
+    }
+    match snapshot {
+        Some(kept) => {
+            refusal.hint(format!("snapshot {} holds everything from before the run", kept.id))
+        }
+        None => refusal,
+    }
+}
+
+/// The answer when findings are not agreed to.
+pub fn blocked(blocking: &[&Finding]) -> Answer {
+    let count = |severity| blocking.iter().filter(|f| f.severity == severity).count() as u64;
+    let counts: Vec<String> = [Severity::Error, Severity::Warning]
+        .into_iter()
+        .filter(|severity| count(*severity) > 0)
+        .map(|severity| plural(count(severity), severity.name()))
+        .collect();
+    let gone = would_go(blocking);
+    Answer {
+        verdict: Verdict::Blocked,
+        exit: Exit::Blocked,
+        sentence: format!("{}{gone}; nothing was run", counts.join(", ")),
+        hints: vec![format!(
+            "agree:  --allow '{} {}: why it is safe'",
+            blocking[0].rule, blocking[0].object
+        )],
+    }
+}
+
+fn would_go(blocking: &[&Finding]) -> String {
+    let losses = || blocking.iter().filter_map(|finding| finding.loss.as_ref());
+    let sum = |pick: fn(&Loss) -> &Count| -> u64 {
+        losses().filter_map(|loss| pick(loss).number()).sum()
+    };
+    let (rows, values) = (sum(|loss| &loss.rows), sum(|loss| &loss.values));
+    let is_bound = |count: &Count| matches!(count, Count::AtMost(_));
+    let up_to = losses().any(|loss| is_bound(&loss.rows) || is_bound(&loss.values));
+    let gone = match (rows, values) {
+        (0, 0) => return String::new(),
+        (rows, 0) => plural(rows, "row"),
+        (0, values) => plural(values, "value"),
+        (rows, values) => format!("{} and {}", plural(rows, "row"), plural(values, "value")),
+    };
+    format!(": {}{gone} would be gone", if up_to { "up to " } else { "" })
+}
+
+/// What is asked on a terminal.
+pub fn question(blocking: &[&Finding], database: &str) -> String {
+    format!("This agrees to {} on {database}.", plural(blocking.len() as u64, "finding"))
+}
+
+fn revisions(revisions: &[String]) -> String {
+    if revisions.is_empty() { "base".to_owned() } else { revisions.join(", ") }
+}
+
+/// Rows before and after as people compare them.
+pub fn before_after(before: Option<u64>, after: Option<u64>) -> String {
+    let number = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), grouped);
+    format!("{} → {}", number(before), number(after))
+}

@@ -1,0 +1,253 @@
+//! Inventory and snapshot under one exported snapshot, verified, everything released at the end.
+
+use std::time::Instant;
+
+use crate::child::Invocation;
+use crate::child::capture::capture;
+use crate::db::postgres::belongings;
+use crate::db::postgres::inventory::Held;
+use crate::db::postgres::refusal;
+use crate::event::{Event, Observer};
+use crate::exit::Exit;
+use crate::hint::Refusal;
+use crate::inventory::Inventory;
+use crate::journal::{RunJournal, Step};
+use crate::policy::SnapshotMode;
+use crate::record::{Kept, Record};
+use crate::request::RunRequest;
+use crate::secret;
+use crate::snapshot::dump::{self, Dump};
+use crate::snapshot::manifest::{self, Archive, Database, KeptTable, Manifest, Verified};
+use crate::snapshot::tools::{self, ToolVersion};
+use crate::snapshot::{new_id, store, verify};
+
+/// Of the bytes that the tables occupy, the part that a compressed dump is expected to need at
+/// least. Text compresses three to ten times; a refusal should be right rather than early.
+const SPACE_DIVISOR: u64 = 8;
+
+/// What `take` needs from the story around it.
+pub struct Keeping<'a> {
+    /// What was asked for.
+    pub request: &'a RunRequest,
+    /// Where steps are written down.
+    pub journal: &'a RunJournal,
+    /// Who listens.
+    pub observer: &'a mut dyn Observer,
+    /// What is known so far.
+    pub record: &'a mut Record,
+}
+
+impl Keeping<'_> {
+    /// Counts everything and keeps it, unless nothing is to be kept.
+    pub async fn take(&mut self, tool: Option<&ToolVersion>) -> Result<Inventory, Refusal> {
+        let request = self.request;
+        let begun = Instant::now();
+        self.observer.notice(Event::Working("locking and listing the tables"));
+        let held = Held::hold(&request.target, &request.counting).await?;
+        let observer = &mut *self.observer;
+        let progress = |done, total| observer.notice(Event::Counting { done, total });
+        let inventory = held.count(&request.target, &request.counting, progress).await?;
+        self.record.timed("inventory", begun);
+        self.observer.notice(Event::Counted {
+            tables: inventory.tables.len(),
+            rows: inventory.rows(),
+            took: begun.elapsed(),
+        });
+        match tool {
+            None => {
+                held.release().await?;
+                self.observer.notice(Event::NotKept);
+            }
+            Some(tool) => self.keep(held, &inventory, tool).await?,
+        }
+        Ok(inventory)
+    }
+
+    async fn keep(
+        &mut self,
+        held: Held,
+        inventory: &Inventory,
+        tool: &ToolVersion,
+    ) -> Result<(), Refusal> {
+        let begun = Instant::now();
+        let request = self.request;
+        request.store.prepare()?;
+        let needed = held.bytes() / SPACE_DIVISOR + request.min_free_space;
+        request.store.refuse_without_space(needed)?;
+        let id = new_id();
+        let partial = request.store.begin(&id).map_err(|error| unwritable(request, &error))?;
+        self.step(Step::SnapshotStarted {
+            id: id.clone(),
+            path: partial.directory().display().to_string(),
+        })?;
+        let archive = self.dump(&held, inventory, &partial).await?;
+        let tables = self.tables(&held, inventory).await?;
+        held.release().await?;
+        self.record.timed("snapshot", begun);
+
+        let verified = self.verify(&partial, &archive, &tables, inventory).await?;
+        let manifest = self.manifest(&id, inventory, tables, archive, verified, tool).await;
+        let written = manifest.write(partial.directory()).and_then(|()| partial.publish());
+        let path = written.map_err(|error| unwritable(request, &error))?;
+        self.step(Step::SnapshotVerified { id: id.clone() })?;
+        let kept = Kept {
+            id,
+            path: path.display().to_string(),
+            bytes: manifest.archive.bytes,
+            dump_bytes: manifest.archive.dump_bytes,
+            tables: manifest.verified.tables,
+            rows: manifest.verified.rows,
+        };
+        self.observer.notice(Event::Kept { kept: &kept, took: begun.elapsed() });
+        self.record.snapshot = Some(kept);
+        Ok(())
+    }
+
+    async fn dump(
+        &mut self,
+        held: &Held,
+        inventory: &Inventory,
+        partial: &store::Partial,
+    ) -> Result<Archive, Refusal> {
+        let request = self.request;
+        let environment = request.target.client_environment().map_err(|error| {
+            Refusal::new(Exit::SnapshotFailed, format!("a password file for pg_dump: {error}"))
+        })?;
+        let dump = Dump {
+            invocation: request
+                .tools
+                .dump_invocation(&request.target)
+                .environment(&environment.set, &environment.remove),
+            snapshot: &held.snapshot,
+            lock_timeout: request.counting.lock_timeout,
+            // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
+            encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
+        };
+        let total = inventory.tables.len() as u64;
+        let expected = held.bytes();
+        let observer = &mut *self.observer;
+        dump::write(dump, partial.directory(), |now| {
+            observer.notice(Event::Dumping {
+                tables: now.tables,
+                total,
+                read: now.read,
+                expected,
+                written: now.written,
+            });
+        })
+        .await
+    }
+
+    async fn tables(&self, held: &Held, inventory: &Inventory) -> Result<Vec<KeptTable>, Refusal> {
+        let mut tables = manifest::kept_tables(inventory);
+        let mut found = belongings::read(held.client()).await.map_err(|error| {
+            refusal(Exit::SnapshotFailed, "list what belongs to the tables", error)
+        })?;
+        for table in &mut tables {
+            let Some(of_table) = found.remove(&table.oid) else { continue };
+            table.belongings = of_table.entries;
+            table.sequences = of_table
+                .sequences
+                .into_iter()
+                .map(|name| manifest::KeptSequence {
+                    schema: name.schema.unwrap_or_default(),
+                    name: name.name,
+                })
+                .collect();
+        }
+        Ok(tables)
+    }
+
+    async fn verify(
+        &mut self,
+        partial: &store::Partial,
+        archive: &Archive,
+        tables: &[KeptTable],
+        inventory: &Inventory,
+    ) -> Result<Verified, Refusal> {
+        let begun = Instant::now();
+        let total = archive.bytes;
+        let observer = &mut *self.observer;
+        let verify::Verification { verified, left_out } = verify::verify(
+            partial.directory(),
+            archive,
+            tables,
+            inventory.large_objects,
+            &self.request.tools,
+            |read| observer.notice(Event::Verifying { read, total }),
+        )
+        .await?;
+        self.record.timed("verify", begun);
+        for (table, extension) in left_out {
+            let warning = format!(
+                "`{table}` belongs to extension `{extension}`, and pg_dump leaves rows of it out: they are not in the snapshot"
+            );
+            self.observer.notice(Event::Warning(&warning));
+            self.record.warnings.push(warning);
+        }
+        Ok(verified)
+    }
+
+    async fn manifest(
+        &self,
+        id: &str,
+        inventory: &Inventory,
+        tables: Vec<KeptTable>,
+        archive: Archive,
+        verified: Verified,
+        tool: &ToolVersion,
+    ) -> Manifest {
+        Manifest {
+            schema: manifest::SCHEMA.to_owned(),
+            id: id.to_owned(),
+            created_at: jiff::Timestamp::now(),
+            rowsafe_version: env!("CARGO_PKG_VERSION").to_owned(),
+            database: Database::of(&inventory.identity, self.request.target.label()),
+            revisions: self.record.revisions.before.clone(),
+            command: secret::mask_words(&self.request.command),
+            git_commit: git_commit().await,
+            pg_dump_version: tool.text.clone(),
+            scope: "all".to_owned(),
+            tables,
+            large_objects: inventory.large_objects,
+            archive,
+            verified,
+        }
+    }
+
+    fn step(&self, step: Step) -> Result<(), Refusal> {
+        self.journal.record(step).map_err(Refusal::from)
+    }
+}
+
+/// The tool that will take the snapshot, checked against the server before any work is done.
+pub async fn tool(request: &RunRequest, record: &Record) -> Result<Option<ToolVersion>, Refusal> {
+    if request.keep == SnapshotMode::None {
+        return Ok(None);
+    }
+    let version = tools::version(&request.tools.dump).await?;
+    if let Some(reached) = &record.database {
+        let identity = &reached.identity;
+        tools::refuse_older(&version, &identity.server_version, identity.server_version_num)?;
+    }
+    tools::version(&request.tools.restore).await?;
+    Ok(Some(version))
+}
+
+fn unwritable(request: &RunRequest, error: &std::io::Error) -> Refusal {
+    let store = request.store.directory().display();
+    Refusal::new(
+        Exit::SnapshotFailed,
+        format!("the snapshot can't be written to `{store}`: {error}"),
+    )
+    .hint("choose another place with --store")
+}
+
+/// The commit that is checked out, where the working directory is a git checkout.
+async fn git_commit() -> Option<String> {
+    let words = ["git", "rev-parse", "HEAD"].map(str::to_owned);
+    let invocation = Invocation::from_words(&words)?;
+    let captured = capture(&invocation, std::time::Duration::from_secs(5)).await.ok()?;
+    let commit = captured.stdout.trim().to_owned();
+    (captured.status.success() && !commit.is_empty()).then_some(commit)
+}

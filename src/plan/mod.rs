@@ -1,0 +1,259 @@
+//! Everything a run will do, as a value: what is pending, what it destroys here, who agreed.
+
+mod named;
+
+use tokio_postgres::Client;
+
+use crate::db::postgres::measure::Measuring;
+use crate::db::postgres::refusal;
+use crate::effect::Effect;
+use crate::exit::Exit;
+use crate::finding::{
+    Allowance, AllowanceSource, Certainty, Finding, Object, ObjectKind, Place, Severity,
+};
+use crate::hint::Refusal;
+use crate::loss::{TableFate, TableLoss};
+use crate::pending::Pending;
+use crate::policy;
+use crate::record::ScriptSummary;
+use crate::rules::{self, Found, ScriptReading};
+use crate::script::{Knowledge, Script};
+
+/// What is pending, and what is known of it.
+#[derive(Debug)]
+pub struct Plan {
+    /// The pending scripts, with what was read of each.
+    pub scripts: Vec<ScriptSummary>,
+    /// What a person should know, agreed to or not.
+    pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// What the findings take, table by table: what the outcome is compared with.
+    ///
+    /// An opaque finding that was agreed to names nothing, so it covers nothing.
+    pub fn planned(&self) -> Vec<TableLoss> {
+        let mut planned = Vec::new();
+        let mut bounds = Bounds::default();
+        for finding in &self.findings {
+            let Some(loss) = &finding.loss else { continue };
+            for table in &loss.tables {
+                match bounded(&table.fate, finding) {
+                    TableFate::Rows { limit: Some(most) } => {
+                        bounds.add(table.table, finding.allowance.as_ref(), most);
+                    }
+                    fate => planned.push(TableLoss { table: table.table, fate }),
+                }
+            }
+        }
+        planned.extend(bounds.found.into_iter().map(|(table, _, most)| TableLoss {
+            table,
+            fate: TableFate::Rows { limit: Some(most) },
+        }));
+        planned
+    }
+}
+
+/// The bounds on the rows of each table, once for each agreement, and once for all that needed
+/// none: ten statements that may each take a tenth may not take the table.
+#[derive(Default)]
+struct Bounds<'a> {
+    found: Vec<(u32, Option<&'a Allowance>, u64)>,
+}
+
+impl<'a> Bounds<'a> {
+    fn add(&mut self, table: u32, agreed: Option<&'a Allowance>, most: u64) {
+        let known = self.found.iter_mut().find(|known| (known.0, known.1) == (table, agreed));
+        match known {
+            Some(known) => known.2 = known.2.max(most),
+            None => self.found.push((table, agreed, most)),
+        }
+    }
+}
+
+/// An agreement covers every row, or as many as were agreed to. What needed no agreement covers no
+/// more than was counted then: rows that came since were never named.
+fn bounded(fate: &TableFate, finding: &Finding) -> TableFate {
+    let counted = finding.loss.as_ref().and_then(|loss| loss.rows.number());
+    match (fate, &finding.allowance) {
+        (TableFate::Rows { .. }, Some(allowed)) => TableFate::Rows { limit: allowed.max_rows },
+        (TableFate::Dropped { .. }, Some(allowed)) => {
+            TableFate::Dropped { limit: allowed.max_rows }
+        }
+        (TableFate::Rows { limit: None }, None) => {
+            TableFate::Rows { limit: Some(counted.unwrap_or_default()) }
+        }
+        (TableFate::Dropped { .. }, None) => {
+            TableFate::Dropped { limit: Some(counted.unwrap_or_default()) }
+        }
+        _ => fate.clone(),
+    }
+}
+
+/// Reads the pending scripts, measures what they destroy, and applies the allowances.
+pub async fn make(
+    client: &Client,
+    pending: &Pending,
+    allowances: &[Allowance],
+) -> Result<Plan, Refusal> {
+    let readings: Vec<ScriptReading> = pending.scripts.iter().map(rules::read).collect();
+    let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
+    let mut measuring = Measuring::start(client).await.map_err(asked)?;
+    let measured = measured(&mut measuring, &readings).await.map_err(asked)?;
+    let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
+    let (comments, malformed) = written(&readings);
+    let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
+    let used = policy::agree(&mut findings, &schemas, &all);
+    for (finding, schema) in findings.iter_mut().zip(schemas) {
+        let exceeded = policy::exceeded(finding, schema.as_deref(), &all);
+        if let Some(why) = exceeded.filter(|_| finding.allowance.is_none()) {
+            finding.message = format!("{}: {why}", finding.message);
+        }
+        finding.object.schema = finding.object.schema.take().or(schema);
+    }
+    let unused = all.iter().zip(used).filter(|(_, used)| !used).map(|(allowance, _)| allowance);
+    let is_known = |reading: &ScriptReading<'_>| reading.script.knowledge == Knowledge::Known;
+    let now = if readings.iter().all(is_known) {
+        None
+    } else {
+        Some(Measuring::start(client).await.map_err(asked)?)
+    };
+    for allowance in unused {
+        let named = match &now {
+            Some(now) => named::finding(allowance, now).await.map_err(asked)?,
+            None => None,
+        };
+        findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
+    }
+    findings.extend(malformed);
+    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings })
+}
+
+/// Measures each finding where it stands in the batch, with what the names mean at that point; the
+/// schema of a name that was written without one comes beside it.
+async fn measured(
+    measuring: &mut Measuring<'_>,
+    readings: &[ScriptReading<'_>],
+) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
+    let mut found = rules::found(readings).into_iter().peekable();
+    let mut findings = Vec::new();
+    for reading in readings {
+        if !matches!(reading.script.knowledge, Knowledge::Known) {
+            measuring.names().lose("a script before it could not be read in full");
+        }
+        for effect in reading.statements.iter().flat_map(|(_, effects)| effects) {
+            // Those about the whole script come before those of its statements.
+            while let Some(Found { mut finding, effect: of, .. }) = found
+                .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
+            {
+                if of.is_some() {
+                    if is_widening(effect, measuring) {
+                        continue;
+                    }
+                    finding.loss = measuring.loss(effect).await?;
+                    policy::weigh(&mut finding);
+                }
+                let schema = schema_of(&finding.object, measuring);
+                findings.push((finding, schema));
+            }
+            measuring.names().advance(effect);
+        }
+    }
+    findings.extend(found.map(|found| (found.finding, None)));
+    Ok(findings)
+}
+
+/// Whether it changes a column to a type that holds whatever the column holds now.
+fn is_widening(effect: &Effect, measuring: &Measuring<'_>) -> bool {
+    let Effect::ChangeType { table, column, to, using: None } = effect else { return false };
+    let types = measuring.column_types(table, column);
+    !types.is_empty() && types.iter().all(|old| rules::widens(old, to))
+}
+
+/// The schema that a name written without one means on this database.
+fn schema_of(object: &Object, measuring: &Measuring<'_>) -> Option<String> {
+    let table = match object.kind {
+        ObjectKind::Table => &object.name,
+        ObjectKind::Column => object.table.as_ref()?,
+        _ => return None,
+    };
+    if object.schema.is_some() { None } else { measuring.schema_of(table) }
+}
+
+/// The agreements written in the migration files, and findings for those that can't be read.
+fn written(readings: &[ScriptReading]) -> (Vec<Allowance>, Vec<Finding>) {
+    let mut agreed = Vec::new();
+    let mut malformed = Vec::new();
+    for reading in readings {
+        for comment in reading.allows() {
+            let place = Place {
+                path: reading.script.origin.path.clone(),
+                position: Some(comment.position),
+                revision: reading.script.origin.revision.clone(),
+            };
+            match comment.parsed {
+                Ok(text) if !rules::exists(&text.rule) => {
+                    let why = format!("there is no rule `{}`", text.rule);
+                    malformed.push(malformed_allowance(place, &why));
+                }
+                Ok(text) => agreed.push(text.into_allowance(AllowanceSource::Comment(place))),
+                Err(why) => malformed.push(malformed_allowance(place, &why)),
+            }
+        }
+    }
+    (agreed, malformed)
+}
+
+fn malformed_allowance(place: Place, why: &str) -> Finding {
+    allowance_finding(
+        Severity::Warning,
+        Object::bare(ObjectKind::Script, place.path.clone().unwrap_or_default()),
+        place,
+        format!("this allowance counts for nothing: {why}"),
+    )
+}
+
+fn unused_allowance(allowance: &Allowance) -> Finding {
+    let place = match &allowance.source {
+        AllowanceSource::Comment(place) => place.clone(),
+        _ => Place::default(),
+    };
+    allowance_finding(
+        Severity::Note,
+        Object::bare(ObjectKind::Script, &allowance.object),
+        place,
+        format!("nothing pending needs the allowance of {} {}", allowance.rule, allowance.object),
+    )
+}
+
+fn allowance_finding(severity: Severity, object: Object, place: Place, message: String) -> Finding {
+    Finding {
+        rule: "unused-allowance",
+        severity,
+        certainty: Certainty::Certain,
+        object,
+        place,
+        statement: String::new(),
+        loss: None,
+        message,
+        instead: "-- rowsafe: allow[rule] object: reason".to_owned(),
+        allowance: None,
+    }
+}
+
+fn summary(reading: &ScriptReading) -> ScriptSummary {
+    let script: &Script = reading.script;
+    let (knowledge, reasons) = match &script.knowledge {
+        Knowledge::Known => ("known", Vec::new()),
+        Knowledge::PartlyKnown(reasons) => ("partly-known", reasons.clone()),
+        Knowledge::Opaque(reason) => ("opaque", vec![reason.clone()]),
+    };
+    ScriptSummary {
+        name: script.origin.name().to_owned(),
+        path: script.origin.path.clone(),
+        revision: script.origin.revision.clone(),
+        knowledge,
+        reasons,
+        statements: reading.statements.len(),
+    }
+}

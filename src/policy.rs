@@ -1,0 +1,154 @@
+//! Which findings need agreement, and which agreements cover them.
+
+use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};
+use crate::loss::{Count, Loss};
+use crate::text::number::plural;
+
+/// Which rows are kept before the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SnapshotMode {
+    /// What is at risk; for now that is everything.
+    #[default]
+    Auto,
+    /// Everything.
+    All,
+    /// Nothing: said aloud, by somebody who keeps backups elsewhere.
+    None,
+}
+
+/// From which severity on a finding stops the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailOn {
+    /// Errors only.
+    Error,
+    /// Errors and warnings.
+    #[default]
+    Warning,
+    /// Nothing stops it; everything is still said and compared.
+    Never,
+}
+
+impl FailOn {
+    /// Whether a finding of this severity needs agreement.
+    pub const fn needs_agreement(self, severity: Severity) -> bool {
+        match self {
+            Self::Error => matches!(severity, Severity::Error),
+            Self::Warning => !matches!(severity, Severity::Note),
+            Self::Never => false,
+        }
+    }
+
+    /// The findings that stop the run.
+    pub fn blocking<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
+        let stops = |finding: &&Finding| {
+            finding.allowance.is_none() && self.needs_agreement(finding.severity)
+        };
+        findings.iter().filter(stops).collect()
+    }
+}
+
+/// Lowers or raises a finding by what was measured, and says how much goes: nothing there to
+/// destroy is a note.
+pub fn weigh(finding: &mut Finding) {
+    let Some(loss) = &finding.loss else { return };
+    let is_nothing = loss.rows == Count::Exact(0) && loss.values == Count::Exact(0);
+    let is_data_rule = !matches!(finding.rule, "opaque" | "calls-function" | "drop-partition");
+    if is_nothing && is_data_rule {
+        finding.severity = Severity::Note;
+        finding.certainty = Certainty::Certain;
+    }
+    // What is no table here may be a view: then nobody knows which rows go, or how many.
+    let is_unknown = matches!(loss.rows, Count::Unknown(_));
+    if finding.rule == "delete" && (!loss.through.is_empty() || is_unknown) {
+        finding.severity = finding.severity.max(Severity::Warning);
+    }
+    finding.message = counted(&finding.message, loss);
+}
+
+/// The same finding, weighed; what was agreed to stays what it is.
+pub fn weighed(mut finding: Finding) -> Finding {
+    weigh(&mut finding);
+    finding
+}
+
+/// The message with its amounts: `destroys its values` becomes `destroys 48,210 values`.
+fn counted(message: &str, loss: &Loss) -> String {
+    let (rows, values) = (loss.rows.said("row"), loss.values.said("value"));
+    if message.contains("its rows") {
+        return message.replacen("its rows", &rows, 1);
+    }
+    if message.contains("its values") {
+        return message.replacen("its values", &values, 1);
+    }
+    if let (Count::Unknown(_), Count::Unknown(_)) = (&loss.rows, &loss.values) {
+        return format!("{message} (how much is not known)");
+    }
+    match (loss.rows == Count::Exact(0), loss.values == Count::Exact(0)) {
+        (true, true) => format!("{message} (nothing is there to lose)"),
+        (false, true) => format!("{message} ({rows})"),
+        (true, false) => format!("{message} ({values})"),
+        (false, false) => format!("{message} ({rows} and {values})"),
+    }
+}
+
+/// Gives each finding the first allowance that covers it; says of each allowance whether it covered
+/// anything.
+///
+/// Comments in a file count for the findings of that file only. `schemas` says for each finding
+/// what a name that was written without a schema means here.
+pub fn agree(
+    findings: &mut [Finding],
+    schemas: &[Option<String>],
+    allowances: &[Allowance],
+) -> Vec<bool> {
+    let mut used = vec![false; allowances.len()];
+    for (finding, schema) in findings.iter_mut().zip(schemas) {
+        for (allowance, used) in allowances.iter().zip(&mut used) {
+            if !covers(allowance, finding, schema.as_deref()) {
+                continue;
+            }
+            *used = true;
+            if finding.allowance.is_none() && within_bound(allowance, finding) {
+                finding.allowance = Some(allowance.clone());
+            }
+        }
+    }
+    used
+}
+
+/// Why an allowance that names this finding does not cover it: more rows than agreed.
+pub fn exceeded(
+    finding: &Finding,
+    schema: Option<&str>,
+    allowances: &[Allowance],
+) -> Option<String> {
+    let allowance = allowances.iter().find(|allowance| {
+        covers(allowance, finding, schema) && !within_bound(allowance, finding)
+    })?;
+    let agreed = plural(allowance.max_rows.unwrap_or_default(), "row");
+    let rows = finding.loss.as_ref().map(|loss| &loss.rows);
+    Some(match rows.and_then(Count::number) {
+        Some(number) => format!("agreed to {agreed}, it takes {}", plural(number, "row")),
+        None => format!("agreed to {agreed}, how many it takes is not known"),
+    })
+}
+
+fn within_bound(allowance: &Allowance, finding: &Finding) -> bool {
+    let Some(most) = allowance.max_rows else { return true };
+    // A DELETE with a WHERE is bounded afterwards: how many rows it takes is not counted before.
+    if finding.rule == "delete" {
+        return true;
+    }
+    let rows = finding.loss.as_ref().and_then(|loss| loss.rows.number());
+    rows.is_some_and(|rows| rows <= most)
+}
+
+fn covers(allowance: &Allowance, finding: &Finding, schema: Option<&str>) -> bool {
+    if let AllowanceSource::Comment(place) = &allowance.source {
+        let same_file = place.path.is_some() && place.path == finding.place.path;
+        if !same_file {
+            return false;
+        }
+    }
+    crate::finding::allows(allowance, finding, schema)
+}

@@ -1,0 +1,226 @@
+//! What a run knows so far, as plain data: filled step by step, told by the reports.
+
+use crate::exit::Exit;
+use crate::finding::Finding;
+use crate::inventory::Identity;
+use crate::text::QualifiedName;
+use crate::verdict::Comparison;
+
+/// What a command knows so far.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// The rowsafe command: `run`, `restore`.
+    pub command: &'static str,
+    /// This run's id in the journal.
+    pub run_id: String,
+    /// When it started, UTC.
+    pub started_at: jiff::Timestamp,
+    /// Where the database is, without password, and what said so.
+    pub database: Option<Reached>,
+    /// The migration command's words, passwords masked.
+    pub migration: Vec<String>,
+    /// Revisions before and after.
+    pub revisions: Revisions,
+    /// The pending scripts.
+    pub scripts: Vec<ScriptSummary>,
+    /// Every finding, agreed to or not.
+    pub findings: Vec<Finding>,
+    /// What to know that is no finding.
+    pub warnings: Vec<String>,
+    /// What was kept.
+    pub snapshot: Option<Kept>,
+    /// How the migration command ended.
+    pub child: Option<ChildOutcome>,
+    /// Before and after.
+    pub comparison: Option<Comparison>,
+    /// What took how long.
+    pub phases: Vec<Phase>,
+    /// The answer, once there is one.
+    pub answer: Option<Answer>,
+}
+
+/// The database that was reached.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// `user@host:port/db`.
+    pub label: String,
+    /// What named it: `--database`, `alembic.ini`, `DATABASE_URL`.
+    pub source: String,
+    /// Which database it is.
+    pub identity: Identity,
+}
+
+/// Revisions of the migration tool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revisions {
+    /// Where the database was.
+    pub before: Vec<String>,
+    /// Where it was to go, where that is known.
+    pub target: Vec<String>,
+    /// Where it is now.
+    pub after: Option<Vec<String>>,
+}
+
+/// One pending script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptSummary {
+    /// How it is called.
+    pub name: String,
+    /// Its file.
+    pub path: Option<String>,
+    /// Its revision.
+    pub revision: Option<String>,
+    /// `known`, `partly-known` or `opaque`.
+    pub knowledge: &'static str,
+    /// Why it is not known.
+    pub reasons: Vec<String>,
+    /// Statements read in it.
+    pub statements: usize,
+}
+
+/// A snapshot that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its id.
+    pub id: String,
+    /// Its directory.
+    pub path: String,
+    /// Bytes kept.
+    pub bytes: u64,
+    /// Bytes that pg_dump wrote.
+    pub dump_bytes: u64,
+    /// Tables in it.
+    pub tables: u64,
+    /// Rows in it, read back and counted.
+    pub rows: u64,
+}
+
+/// What a restore in place would do, before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestorePlan {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// The database it is of.
+    pub database: String,
+    /// When it was taken, UTC.
+    pub created_at: jiff::Timestamp,
+    /// The revisions at that moment.
+    pub revisions: Vec<String>,
+    /// Table by table.
+    pub tables: Vec<RestoreTable>,
+}
+
+/// What a restore would do with one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreTable {
+    /// The table.
+    pub name: QualifiedName,
+    /// Rows in the snapshot.
+    pub rows: u64,
+    /// What is there now.
+    pub fate: Fate,
+}
+
+/// What is there now of a table that a snapshot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing: it is made again, with all that belongs to it.
+    Gone,
+    /// The table without rows: they are put back.
+    Empty,
+    /// Fewer rows than the snapshot has: left alone.
+    Fewer {
+        /// Rows now.
+        rows: u64,
+    },
+}
+
+/// How the migration command ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildOutcome {
+    /// Its exit code, when it ended by itself.
+    pub exit: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<String>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// It was still running when rowsafe stopped waiting for it.
+    pub is_abandoned: bool,
+}
+
+impl ChildOutcome {
+    /// It ended by itself and said that all is well.
+    pub fn succeeded(&self) -> bool {
+        self.exit == Some(0) && !self.is_abandoned
+    }
+}
+
+/// One step and how long it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Phase {
+    /// Its name: `plan`, `inventory`, `snapshot`, `verify`, `command`, `compare`.
+    pub name: &'static str,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// The answer: the last line.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// One word.
+    pub verdict: Verdict,
+    /// How the process exits.
+    pub exit: Exit,
+    /// One sentence that stands alone.
+    pub sentence: String,
+    /// What to do next, in the order to try it.
+    pub hints: Vec<String>,
+}
+
+/// The answer in one word; the words of the JSON contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every row is accounted for.
+    Ok,
+    /// Nothing was run.
+    Blocked,
+    /// The command failed, nothing was lost.
+    Failed,
+    /// Rows, columns or values are gone that nobody had named.
+    Lost,
+    /// Interrupted, nothing was lost.
+    Stopped,
+    /// rowsafe could not do its part.
+    Error,
+}
+
+impl Verdict {
+    /// The word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+            Self::Lost => "lost",
+            Self::Stopped => "stopped",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Record {
+    /// A record of a command that starts now.
+    pub fn start(command: &'static str, run_id: String) -> Self {
+        Self { command, run_id, started_at: jiff::Timestamp::now(), ..Self::default() }
+    }
+
+    /// Notes how long a step took.
+    pub fn timed(&mut self, name: &'static str, since: std::time::Instant) {
+        self.phases.push(Phase { name, seconds: since.elapsed().as_secs_f64() });
+    }
+
+    /// The database's name, where one was reached.
+    pub fn database_name(&self) -> &str {
+        self.database.as_ref().map_or("the database", |reached| &reached.identity.database)
+    }
+}

@@ -1,0 +1,49 @@
+//! What was asked for, resolved: the stories' input.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::db::postgres::inventory::Counting;
+use crate::db::target::Target;
+use crate::environment::Environment;
+use crate::finding::Allowance;
+use crate::journal::Journal;
+use crate::policy::{FailOn, SnapshotMode};
+use crate::snapshot::Store;
+use crate::snapshot::tools::Tools;
+
+/// What `rowsafe run` was asked for.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The database that is watched.
+    pub target: Target,
+    /// The migration command's words.
+    pub command: Vec<String>,
+    /// Variables for the command, on top of the inherited ones.
+    pub command_env: BTreeMap<String, String>,
+    /// `--sql` files.
+    pub sql_files: Vec<PathBuf>,
+    /// `--sql-command`.
+    pub sql_command: Option<String>,
+    /// Agreements of the command line and the configuration.
+    pub allowances: Vec<Allowance>,
+    /// From which severity on a finding stops the run.
+    pub fail_on: FailOn,
+    /// What to keep.
+    pub keep: SnapshotMode,
+    /// Where to keep it.
+    pub store: Store,
+    /// Free space to leave in the store, in bytes.
+    pub min_free_space: u64,
+    /// pg_dump and pg_restore.
+    pub tools: Tools,
+    /// How to count.
+    pub counting: Counting,
+    /// How long rendering the pending SQL may take.
+    pub render_timeout: Duration,
+    /// The environment, for what the migration tool's configuration says.
+    pub environment: Environment,
+    /// Where every step is written down.
+    pub journal: Journal,
+}

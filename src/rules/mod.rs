@@ -1,0 +1,158 @@
+//! The rules: which effects are findings, and how they are said.
+
+mod instead;
+mod narrow;
+mod place;
+mod say;
+mod text;
+
+pub use narrow::widens;
+pub use text::{RULES, Rule};
+
+use crate::effect::batch::{self, Standing};
+use crate::effect::{self, Effect};
+use crate::finding::{AllowComment, Certainty, Finding, Object, ObjectKind, Severity};
+use crate::script::{Knowledge, Script};
+use crate::sql::{self, Statement};
+
+/// More of a statement than this is not repeated in its findings.
+const LONGEST_EXCERPT: usize = 2_000;
+
+/// A script with what was read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptReading<'a> {
+    /// The script.
+    pub script: &'a Script,
+    /// Its statements in order, each with its effects.
+    pub statements: Vec<(Statement, Vec<Effect>)>,
+}
+
+impl ScriptReading<'_> {
+    /// The `rowsafe: allow[…]` comments of the migration file: of the file itself where the text
+    /// was rendered from one.
+    pub fn allows(&self) -> Vec<AllowComment> {
+        match &self.script.source {
+            Some(source) => sql::python_allows(source),
+            None => self.statements.iter().flat_map(|(read, _)| read.allows.clone()).collect(),
+        }
+    }
+}
+
+/// A finding together with what it was found in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<'a> {
+    /// The finding.
+    pub finding: Finding,
+    /// The script it is in.
+    pub script: &'a Script,
+    /// The statement and the effect; `None` for a finding about the whole script.
+    pub effect: Option<(&'a Statement, &'a Effect)>,
+}
+
+/// Reads a script.
+pub fn read(script: &Script) -> ScriptReading<'_> {
+    let statements = sql::split(&script.text)
+        .into_iter()
+        .map(|statement| {
+            let effects = effect::read(&statement);
+            (statement, effects)
+        })
+        .collect();
+    ScriptReading { script, statements }
+}
+
+/// The findings of a batch of scripts, in the order in which they would run.
+pub fn findings(readings: &[ScriptReading<'_>]) -> Vec<Finding> {
+    found(readings).into_iter().map(|found| found.finding).collect()
+}
+
+/// The findings of a batch, each with the effect that it speaks of, so that it can be measured.
+pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
+    let effects = readings
+        .iter()
+        .flat_map(|reading| reading.statements.iter().flat_map(|(_, effects)| effects));
+    let mut standings = batch::standings(effects).into_iter();
+    let mut all = Vec::new();
+    for reading in readings {
+        let script = reading.script;
+        all.extend(of_knowledge(script).map(|finding| Found { finding, script, effect: None }));
+        for (statement, effects) in &reading.statements {
+            for (effect, standing) in effects.iter().zip(&mut standings) {
+                if let Some(finding) = of_effect(script, statement, effect, standing) {
+                    all.push(Found { finding, script, effect: Some((statement, effect)) });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Whether there is a rule of this id.
+pub fn exists(id: &str) -> bool {
+    rule(id).is_some()
+}
+
+/// The rule of this id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
+fn of_effect(
+    script: &Script,
+    statement: &Statement,
+    effect: &Effect,
+    standing: Standing,
+) -> Option<Finding> {
+    let said = say::say(script, effect, standing)?;
+    Some(Finding {
+        rule: said.rule,
+        severity: said.severity,
+        certainty: said.certainty,
+        place: place::of(script, statement, said.rule, &said.object),
+        statement: excerpt(&statement.text),
+        loss: None,
+        message: said.message,
+        instead: instead::instead(effect, said.rule),
+        object: said.object,
+        allowance: None,
+    })
+}
+
+/// The statement as written; of a very long one the start, for each of its findings holds a copy.
+fn excerpt(text: &str) -> String {
+    if text.len() <= LONGEST_EXCERPT {
+        return text.to_owned();
+    }
+    format!("{} …", &text[..text.floor_char_boundary(LONGEST_EXCERPT)])
+}
+
+/// What a script keeps to itself is a finding, however harmless its text looks.
+fn of_knowledge(script: &Script) -> Option<Finding> {
+    let name = script.origin.revision.as_deref().unwrap_or_else(|| script.origin.name());
+    let (severity, message) = match &script.knowledge {
+        Knowledge::Known => return None,
+        Knowledge::Opaque(why) => (
+            Severity::Error,
+            format!("`{name}` could not be read, so rowsafe cannot vouch for it: {why}"),
+        ),
+        Knowledge::PartlyKnown(reasons) => (
+            Severity::Warning,
+            format!("`{name}` may do more than could be read: {}", reasons.join("; ")),
+        ),
+    };
+    Some(Finding {
+        rule: "opaque",
+        severity,
+        certainty: Certainty::Unknown,
+        object: Object::bare(ObjectKind::Script, name),
+        place: place::of_script(script),
+        statement: String::new(),
+        loss: None,
+        message,
+        instead: instead::for_script(name),
+        allowance: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

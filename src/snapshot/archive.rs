@@ -1,0 +1,171 @@
+//! Reading an archive back: decompressed into pg_restore, its text out again.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use super::dump::hex;
+use super::store::Stored;
+use super::toc::{self, Entry};
+use super::tools::Tools;
+use crate::child::Invocation;
+use crate::exit::Exit;
+use crate::hint::Refusal;
+
+/// Bytes moved at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// How a reading ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How pg_restore ended.
+    pub status: ExitStatus,
+    /// The last of what it said on standard error.
+    pub said: String,
+    /// SHA-256 of the file, in hex; `None` when pg_restore stopped reading before its end.
+    pub sha256: Option<String>,
+}
+
+/// Feeds the archive to `invocation`'s standard input; `consume` gets its standard output, on a
+/// thread of its own.
+///
+/// `read` counts the bytes of the file that were read, for progress.
+pub async fn through<T: Send + 'static>(
+    archive: &Path,
+    invocation: &Invocation,
+    read: Arc<AtomicU64>,
+    consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
+) -> Result<(T, Ended), Refusal> {
+    let failed = |error: io::Error| {
+        let message = format!("`{}` can't be run: {error}", invocation.program);
+        Refusal::new(Exit::SnapshotFailed, message)
+            .because(error)
+            .hint("pg_restore is needed beside pg_dump; name it with --pg-restore")
+    };
+    let mut command = invocation.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0);
+    let mut child = command.spawn().map_err(failed)?;
+    let stdin = child.stdin.take().expect("stdin is piped").into_owned_fd().map_err(failed)?;
+    let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
+    let mut stderr = child.stderr.take().expect("stderr is piped");
+    let path = archive.to_owned();
+    let feeding = tokio::task::spawn_blocking(move || feed(&path, File::from(stdin), &read));
+    let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
+    let listening = async {
+        let mut said = Vec::new();
+        // What it said is for the message only; that it ended badly is told by its status.
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut stderr, &mut said).await;
+        String::from_utf8_lossy(&said).trim().to_owned()
+    };
+    let (consumed, fed, said, status) = tokio::join!(consuming, feeding, listening, child.wait());
+    let unreadable = |error: io::Error| {
+        let message = format!("the archive `{}` can't be read back: {error}", archive.display());
+        Refusal::new(Exit::SnapshotFailed, message).because(error)
+    };
+    let sha256 = fed.expect("feeding does not panic").map_err(unreadable)?;
+    let consumed = consumed.expect("consuming does not panic").map_err(unreadable)?;
+    let status = status.map_err(failed)?;
+    Ok((consumed, Ended { status, said: last_line(&said), sha256 }))
+}
+
+fn last_line(said: &str) -> String {
+    let error = said.lines().find_map(|line| line.split_once("error: ").map(|(_, rest)| rest));
+    error.or(said.lines().last()).unwrap_or("it said nothing").to_owned()
+}
+
+/// Decompresses the file into `sink`, hashing the file's bytes on the way.
+///
+/// pg_restore may stop reading early, when it lists or has found what it wants: no error.
+fn feed(path: &PathBuf, mut sink: File, read: &AtomicU64) -> io::Result<Option<String>> {
+    let hashing = HashingReader { file: File::open(path)?, digest: Sha256::new(), read };
+    let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let length = decoder.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        match sink.write_all(&buffer[..length]) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    drop(sink);
+    let mut hashing = decoder.finish().into_inner();
+    // Whatever follows the last zstd frame belongs to the file too.
+    io::copy(&mut hashing, &mut io::sink())?;
+    Ok(Some(hex(&hashing.digest.finalize())))
+}
+
+struct HashingReader<'a> {
+    file: File,
+    digest: Sha256,
+    read: &'a AtomicU64,
+}
+
+impl Read for HashingReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.digest.update(&buffer[..length]);
+        self.read.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+/// Restores the archive with `invocation`, which names a database.
+pub async fn apply(stored: &Stored, invocation: &Invocation) -> Result<(), Refusal> {
+    stream(stored, invocation, |mut text| io::copy(&mut text, &mut io::sink()).map(drop)).await
+}
+
+/// Feeds the archive to `invocation` and its output to `consume`; it must end well, and the file
+/// must still be what was written.
+pub async fn stream(
+    stored: &Stored,
+    invocation: &Invocation,
+    consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
+) -> Result<(), Refusal> {
+    let path = stored.directory.join(&stored.manifest.archive.file);
+    let read = Arc::new(AtomicU64::new(0));
+    let ((), ended) = through(&path, invocation, read, consume)
+        .await
+        .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
+    if !ended.status.success() {
+        return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
+    }
+    match ended.sha256 {
+        Some(found) if found != stored.manifest.archive.sha256 => Err(damaged(stored)),
+        _ => Ok(()),
+    }
+}
+
+/// The archive's table of contents.
+pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
+    let path = stored.directory.join(&stored.manifest.archive.file);
+    let invocation = tools.restore_invocation().arg("--list");
+    let read = Arc::new(AtomicU64::new(0));
+    let list = |mut text: File| {
+        let mut listing = Vec::new();
+        text.read_to_end(&mut listing)?;
+        Ok(String::from_utf8_lossy(&listing).into_owned())
+    };
+    let (listing, ended) = through(&path, &invocation, read, list)
+        .await
+        .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
+    if !ended.status.success() {
+        return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
+    }
+    Ok(toc::parse(&listing))
+}
+
+fn damaged(stored: &Stored) -> Refusal {
+    let id = &stored.manifest.id;
+    Refusal::new(Exit::NoAnswer, format!("snapshot {id} is damaged: its SHA-256 differs"))
+        .hint("do not trust it; use another snapshot")
+}

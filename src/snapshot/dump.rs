@@ -1,0 +1,265 @@
+//! Running pg_dump and keeping what it writes.
+//!
+//! pg_dump writes its custom format uncompressed to a pipe; we compress with zstd, which is faster
+//! and smaller than its gzip, the same for every version, and works through `docker exec`.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::ChildStderr;
+
+use super::manifest::Archive;
+use crate::child::Invocation;
+use crate::exit::Exit;
+use crate::hint::Refusal;
+
+/// The archive's name in a snapshot's directory.
+pub const FILE: &str = "archive.dump.zst";
+
+/// The smallest of the fast levels: as small as gzip, in a fraction of its time.
+const LEVEL: i32 = 1;
+
+/// Bytes moved at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// How far a dump is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Tables begun.
+    pub tables: u64,
+    /// Bytes that pg_dump wrote.
+    pub read: u64,
+    /// Bytes kept.
+    pub written: u64,
+}
+
+/// What to dump, and under which snapshot.
+#[derive(Debug)]
+pub struct Dump<'a> {
+    /// The pg_dump command with the database to dump.
+    pub invocation: Invocation,
+    /// The exported snapshot to see the database under.
+    pub snapshot: &'a str,
+    /// How long to wait for somebody's exclusive lock.
+    pub lock_timeout: Duration,
+    /// The encoding to write; `None` for the database's own.
+    pub encoding: Option<&'a str>,
+}
+
+/// Dumps into `directory` and gives back what was written.
+pub async fn write(
+    dump: Dump<'_>,
+    directory: &Path,
+    mut progress: impl FnMut(Progress),
+) -> Result<Archive, Refusal> {
+    let path = directory.join(FILE);
+    let mut invocation = dump.invocation;
+    invocation.args.extend([
+        "--format=custom".to_owned(),
+        "--compress=0".to_owned(),
+        "--verbose".to_owned(),
+        // Rows of partitions find their way even when the partitions are other ones by then.
+        "--load-via-partition-root".to_owned(),
+        format!("--snapshot={}", dump.snapshot),
+        format!("--lock-wait-timeout={}", dump.lock_timeout.as_millis()),
+    ]);
+    invocation.args.extend(dump.encoding.map(|encoding| format!("--encoding={encoding}")));
+    let mut command = invocation.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // An interrupt from the terminal is for rowsafe, which then ends the dump itself.
+    command.process_group(0);
+    let mut child = command.spawn().map_err(|error| not_started(&invocation, error))?;
+    let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd();
+    let stderr = child.stderr.take().expect("stderr is piped");
+    let counters = Arc::new(Counters::default());
+    let pump = {
+        let counters = Arc::clone(&counters);
+        let stdout = stdout.map_err(|error| not_started(&invocation, error))?;
+        tokio::task::spawn_blocking(move || compress(File::from(stdout), &path, &counters))
+    };
+    let ending = async {
+        let (said, status) = tokio::join!(listen(stderr, &counters), child.wait());
+        status.map(|status| (said, status))
+    };
+    let ended = report_during(ending, || progress(counters.now())).await;
+    let kept = pump.await.expect("compressing does not panic");
+    let (said, status) = ended.map_err(|error| not_started(&invocation, error))?;
+    // A full disk ends pg_dump with a broken pipe: the first cause is ours.
+    let kept = kept.map_err(|error| not_kept(directory, error))?;
+    if !status.success() {
+        return Err(dump_failed(&said, status));
+    }
+    progress(counters.now());
+    Ok(kept)
+}
+
+/// Polls `work`, and calls `tell` ten times a second until it has ended.
+pub async fn report_during<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            ended = &mut work => return ended,
+            () = tokio::time::sleep(Duration::from_millis(100)) => tell(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    tables: AtomicU64,
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Counters {
+    fn now(&self) -> Progress {
+        Progress {
+            tables: self.tables.load(Ordering::Relaxed),
+            read: self.read.load(Ordering::Relaxed),
+            written: self.written.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn compress(mut source: File, path: &Path, counters: &Counters) -> io::Result<Archive> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let hashing = Hashing { file, digest: Sha256::new(), counters };
+    let mut encoder = zstd::stream::write::Encoder::new(hashing, LEVEL)?;
+    encoder.include_checksum(true)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut dump_bytes = 0;
+    loop {
+        let length = source.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        encoder.write_all(&buffer[..length])?;
+        dump_bytes += length as u64;
+        counters.read.store(dump_bytes, Ordering::Relaxed);
+    }
+    let hashing = encoder.finish()?;
+    hashing.file.sync_all()?;
+    Ok(Archive {
+        file: FILE.to_owned(),
+        format: "pg_dump custom format, zstd".to_owned(),
+        bytes: counters.written.load(Ordering::Relaxed),
+        dump_bytes,
+        sha256: hex(&hashing.digest.finalize()),
+    })
+}
+
+/// A file that knows the digest of what was written to it.
+struct Hashing<'a> {
+    file: File,
+    digest: Sha256,
+    counters: &'a Counters,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.file.write(bytes)?;
+        self.digest.update(&bytes[..length]);
+        self.counters.written.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    })
+}
+
+/// Reads pg_dump's messages: counts the tables, keeps what is no progress message.
+async fn listen(stderr: ChildStderr, counters: &Counters) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    while matches!(reader.read_until(b'\n', &mut line).await, Ok(length) if length > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        line.clear();
+        if text.contains("dumping contents of table") {
+            counters.tables.fetch_add(1, Ordering::Relaxed);
+        } else if is_trouble(&text) && said.len() < 50 {
+            said.push(text);
+        }
+    }
+    said
+}
+
+/// Verbose messages say what is done; these say what went wrong.
+fn is_trouble(line: &str) -> bool {
+    let program = line.strip_prefix("pg_dump: ");
+    program.is_none_or(|rest| {
+        ["error:", "warning:", "hint:", "detail:"].iter().any(|word| rest.starts_with(word))
+    })
+}
+
+fn dump_failed(said: &[String], status: ExitStatus) -> Refusal {
+    let reason = said
+        .iter()
+        .find_map(|line| line.strip_prefix("pg_dump: error: "))
+        .or(said.last().map(String::as_str))
+        .unwrap_or("it said nothing");
+    let message = match status_words(status) {
+        Some(signal) => format!("pg_dump was ended by {signal}"),
+        None => format!("pg_dump failed: {reason}"),
+    };
+    Refusal::new(Exit::SnapshotFailed, message)
+        .hint("nothing of this snapshot is kept; run it again when the cause is gone")
+}
+
+/// The signal that ended a process, in words; `None` when it ended by itself.
+pub fn status_words(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal().map(|signal| {
+        let known = rustix::process::Signal::from_named_raw(signal);
+        known.map_or_else(
+            || format!("signal {signal}"),
+            |named| match named {
+                rustix::process::Signal::KILL => "SIGKILL (out of memory?)".to_owned(),
+                rustix::process::Signal::TERM => "SIGTERM".to_owned(),
+                rustix::process::Signal::INT => "SIGINT".to_owned(),
+                _ => format!("signal {signal}"),
+            },
+        )
+    })
+}
+
+fn not_started(invocation: &Invocation, error: io::Error) -> Refusal {
+    let message = format!("`{}` can't be run: {error}", invocation.program);
+    Refusal::new(Exit::SnapshotFailed, message)
+        .because(error)
+        .hint("name the pg_dump to use with --pg-dump")
+}
+
+fn not_kept(directory: &Path, error: io::Error) -> Refusal {
+    let store = directory.parent().unwrap_or(directory).display();
+    let message = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("no space left in `{store}` for the snapshot")
+        }
+        io::ErrorKind::FileTooLarge => {
+            format!("`{store}` can't hold a file as large as the snapshot")
+        }
+        _ => format!("the snapshot can't be written to `{store}`: {error}"),
+    };
+    Refusal::new(Exit::SnapshotFailed, message)
+        .because(error)
+        .hint("free some space, or point --store at another place")
+}

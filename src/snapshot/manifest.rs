@@ -1,0 +1,237 @@
+//! The manifest of a snapshot: what it holds, of which database, and the proof that it was read
+//! back.
+//!
+//! Version matrix of `rowsafe.snapshot/1`: a newer rowsafe reads it as it is; an older rowsafe
+//! refuses a manifest whose `schema` it does not know; unknown fields within version 1 are
+//! ignored, so that fields may be added; nobody rewrites a manifest.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+use crate::hint::Refusal;
+use crate::inventory::{Identity, Inventory, Table, TableKind};
+use crate::text::{QualifiedName, write_atomically};
+
+/// The version this program writes.
+pub const SCHEMA: &str = "rowsafe.snapshot/1";
+
+/// The name of the manifest in a snapshot's directory.
+pub const FILE: &str = "manifest.json";
+
+/// What a snapshot holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format: `rowsafe.snapshot/1`.
+    pub schema: String,
+    /// Short id, unique in the store.
+    pub id: String,
+    /// When the counted moment was, UTC.
+    pub created_at: jiff::Timestamp,
+    /// The rowsafe that wrote it.
+    pub rowsafe_version: String,
+    /// Which database.
+    pub database: Database,
+    /// Revisions of the migration tool at that moment.
+    pub revisions: Vec<String>,
+    /// The command it was taken for, passwords masked; empty when there was none.
+    pub command: Vec<String>,
+    /// The commit of the working directory, where it is a git checkout.
+    pub git_commit: Option<String>,
+    /// The `pg_dump` that wrote the archive, as it names itself.
+    pub pg_dump_version: String,
+    /// What was kept: `all`.
+    pub scope: String,
+    /// Tables with their exact number of rows.
+    pub tables: Vec<KeptTable>,
+    /// Number of large objects.
+    pub large_objects: u64,
+    /// The archive beside this file.
+    pub archive: Archive,
+    /// The proof that the archive was decoded and its rows counted.
+    pub verified: Verified,
+}
+
+/// Which database a snapshot is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// Its oid.
+    pub oid: u32,
+    /// The cluster's system identifier, where the role could read it.
+    pub system_identifier: Option<u64>,
+    /// The server's version, such as `15.8`.
+    pub server_version: String,
+    /// The role that dumped it.
+    pub role: String,
+    /// Where it was reached, without password: `host:port`.
+    pub server: String,
+}
+
+/// A table of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptTable {
+    /// `pg_class.oid`.
+    pub oid: u32,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// `table`, `partitioned-table` or `materialized-view`.
+    pub kind: String,
+    /// The oid of the topmost partitioned table above a partition.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub root: Option<u32>,
+    /// The extension that it belongs to; pg_dump keeps only what that extension says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub extension: Option<String>,
+    /// Exact number of rows, without children.
+    pub rows: u64,
+    /// Its columns in order of attnum.
+    pub columns: Vec<KeptColumn>,
+    /// Catalogue entries that belong to it (`[catalogue oid, oid]`: indexes, constraints,
+    /// defaults, triggers, policies, sequences), to find them in the archive's contents.
+    #[serde(default)]
+    pub belongings: Vec<(u32, u32)>,
+    /// Sequences that its columns own.
+    #[serde(default)]
+    pub sequences: Vec<KeptSequence>,
+}
+
+/// A column of a snapshot's table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptColumn {
+    /// `pg_attribute.attnum`.
+    pub attnum: i16,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+}
+
+/// A sequence that a column owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSequence {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The archive file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archive {
+    /// Its name beside the manifest.
+    pub file: String,
+    /// What it is: `pg_dump custom format, zstd`.
+    pub format: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The size of the uncompressed dump in bytes.
+    pub dump_bytes: u64,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+}
+
+/// The proof of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// When, UTC.
+    pub at: jiff::Timestamp,
+    /// Rows found in the archive, all of them matched with the inventory.
+    pub rows: u64,
+    /// Tables whose rows were found.
+    pub tables: u64,
+}
+
+impl Database {
+    /// The part of an identity that a snapshot keeps.
+    pub fn of(identity: &Identity, server: String) -> Self {
+        Self {
+            name: identity.database.clone(),
+            oid: identity.database_oid,
+            system_identifier: identity.system_identifier,
+            server_version: identity.server_version.clone(),
+            role: identity.role.clone(),
+            server,
+        }
+    }
+}
+
+impl KeptTable {
+    /// Schema and name.
+    pub fn qualified(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// Whether it holds rows of its own that a dump keeps.
+    pub fn holds_rows(&self) -> bool {
+        self.kind == "table"
+    }
+
+    fn of(table: &Table) -> Self {
+        let columns = table.columns.iter().map(|column| KeptColumn {
+            attnum: column.attnum,
+            name: column.name.clone(),
+            type_name: column.type_name.clone(),
+        });
+        Self {
+            oid: table.oid,
+            schema: table.name.schema.clone().unwrap_or_default(),
+            name: table.name.name.clone(),
+            kind: kind_name(table.kind).to_owned(),
+            root: table.root,
+            extension: table.extension.clone(),
+            rows: table.rows,
+            columns: columns.collect(),
+            belongings: Vec::new(),
+            sequences: Vec::new(),
+        }
+    }
+}
+
+fn kind_name(kind: TableKind) -> &'static str {
+    match kind {
+        TableKind::Ordinary => "table",
+        TableKind::Partitioned => "partitioned-table",
+        TableKind::MaterializedView => "materialized-view",
+    }
+}
+
+/// The tables of an inventory as a manifest keeps them.
+pub fn kept_tables(inventory: &Inventory) -> Vec<KeptTable> {
+    inventory.tables.iter().map(KeptTable::of).collect()
+}
+
+impl Manifest {
+    /// All rows of all tables, materialised views left out: those are derived.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().filter(|table| table.holds_rows()).map(|table| table.rows).sum()
+    }
+
+    /// Reads the manifest in a snapshot's directory.
+    pub fn read(directory: &Path) -> Result<Self, Refusal> {
+        let path = directory.join(FILE);
+        let told = |what: String| {
+            Refusal::new(Exit::NoAnswer, format!("snapshot manifest `{}`: {what}", path.display()))
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| told(error.to_string()))?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
+        let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
+        if schema != SCHEMA {
+            return Err(told(format!("is of version `{schema}`, this rowsafe reads `{SCHEMA}`"))
+                .hint("use the rowsafe that wrote it, or a newer one"));
+        }
+        serde_json::from_value(value).map_err(|error| told(format!("is damaged: {error}")))
+    }
+
+    /// Writes the manifest into a snapshot's directory, all of it or nothing.
+    pub fn write(&self, directory: &Path) -> std::io::Result<()> {
+        let text = serde_json::to_string_pretty(self).expect("a manifest has only string keys");
+        write_atomically(&directory.join(FILE), text.as_bytes())
+    }
+}

@@ -1,0 +1,31 @@
+//! End to end: the built program, real PostgreSQL, real Alembic.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::format_push_string,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking, and prepares its own files"
+)]
+
+#[macro_use]
+mod harness;
+mod story;
+
+mod alembic;
+mod architecture;
+mod cases;
+mod connect;
+mod docs;
+mod interrupt;
+mod inventory;
+mod killed;
+mod meanwhile;
+mod projects;
+mod report;
+mod restore;
+mod run;
+mod schema;
+mod selftest;
+mod snapshot;
+mod tools;

@@ -1,0 +1,9 @@
+//! `rowsafe run`, from the command line to the rows.
+
+mod allowances;
+mod compare;
+mod edges;
+mod incident;
+mod over_reach;
+mod plain_sql;
+mod projects;
