@@ -15,6 +15,7 @@ pub mod finding;
 pub mod inventory;
 pub mod loss;
 pub mod policy;
+pub mod python;
 pub mod rules;
 pub mod script;
 pub mod sql;

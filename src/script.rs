@@ -1,5 +1,7 @@
 //! The text of one pending revision or file, and how much of its effect it shows.
 
+use crate::sql::Statement;
+
 /// One pending revision or file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -12,6 +14,16 @@ pub struct Script {
     /// The migration file as it is written (Python for Alembic): its `# rowsafe: allow[…]`
     /// comments count for this script. `None` where `text` itself is the file.
     pub source: Option<String>,
+    /// The statements, where the file is not SQL: read from `source` by the reader of its language,
+    /// with their places in it. `None`: `text` is split.
+    pub statements: Option<Vec<Statement>>,
+}
+
+impl Script {
+    /// A script whose text is all there is to know.
+    pub fn known(origin: Origin, text: String) -> Self {
+        Self { origin, text, knowledge: Knowledge::Known, source: None, statements: None }
+    }
 }
 
 /// Where a script comes from.

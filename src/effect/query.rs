@@ -101,7 +101,8 @@ fn masked(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut copied = 0;
     let mut put = |first: usize, behind: usize, with: &str| {
-        if first < behind {
+        // What stands inside a part that was left out already is left out with it.
+        if first < behind && tokens[first].span.start >= copied {
             out.push_str(&sql[copied..tokens[first].span.start]);
             out.push_str(with);
             copied = tokens[behind - 1].span.end;

@@ -7,7 +7,7 @@ use crate::child::Invocation;
 use crate::child::capture::capture;
 use crate::exit::Exit;
 use crate::hint::Refusal;
-use crate::script::{Knowledge, Origin, Script};
+use crate::script::{Origin, Script};
 use crate::secret::mask_urls;
 
 /// Reads the files of `--sql`, in the order given.
@@ -68,7 +68,7 @@ fn read_one(path: &Path) -> Result<Script, Refusal> {
 
 fn known(path: Option<String>, label: &str, text: String) -> Script {
     let origin = Origin { path, revision: None, label: label.to_owned() };
-    Script { origin, text, knowledge: Knowledge::Known, source: None }
+    Script::known(origin, text)
 }
 
 /// The last lines of what a failed command said, shortened.

@@ -15,5 +15,6 @@ pub fn unknown(command: &[String]) -> Script {
             "rowsafe cannot ask `{program}` for its SQL; name it with --sql or --sql-command"
         )),
         source: None,
+        statements: None,
     }
 }

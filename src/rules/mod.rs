@@ -51,7 +51,8 @@ pub struct Found<'a> {
 
 /// Reads a script.
 pub fn read(script: &Script) -> ScriptReading<'_> {
-    let statements = sql::split(&script.text)
+    let statements = script.statements.clone().unwrap_or_else(|| sql::split(&script.text));
+    let statements = statements
         .into_iter()
         .map(|statement| {
             let effects = effect::read(&statement);

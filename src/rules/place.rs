@@ -9,8 +9,8 @@ use crate::text::Position;
 /// The place of a statement's finding.
 pub(super) fn of(script: &Script, statement: &Statement, rule: &str, object: &Object) -> Place {
     let position = match &script.source {
-        None => Some(statement.position),
-        Some(source) => search(source, rule, statement, object),
+        Some(source) if script.statements.is_none() => search(source, rule, statement, object),
+        _ => Some(statement.position),
     };
     Place { position, ..of_script(script) }
 }

@@ -4,7 +4,7 @@ use crate::script::{Knowledge, Origin, Script};
 
 fn script(text: &str) -> Script {
     let origin = Origin { path: Some("a.sql".to_owned()), revision: None, label: String::new() };
-    Script { origin, text: text.to_owned(), knowledge: Knowledge::Known, source: None }
+    Script::known(origin, text.to_owned())
 }
 
 fn found(text: &str) -> Vec<Finding> {

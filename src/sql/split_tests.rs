@@ -265,6 +265,11 @@ const PIECES: [&str; 64] = [
     "TRUNCATE ",
 ];
 
+#[test]
+fn what_is_left_out_before_parsing_may_overlap() {
+    covers_everything("SELECT ON CONFLICT ON CONFLICT U&'\\.'TRUNCATE DO");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 

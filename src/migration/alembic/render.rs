@@ -474,6 +474,7 @@ impl<'a> Inquiry<'a> {
             },
             knowledge: self.knowledge(rendered, revision, &text),
             source: revision.map(|revision| revision.source.clone()),
+            statements: None,
             text,
         }
     }
@@ -531,7 +532,7 @@ fn doubt(knowledge: &mut Knowledge, more: Vec<String>) {
 
 fn unplaced(label: &str, text: String, knowledge: Knowledge) -> Script {
     let origin = Origin { label: label.to_owned(), ..Origin::default() };
-    Script { origin, text, knowledge, source: None }
+    Script { knowledge, ..Script::known(origin, text) }
 }
 
 /// What stands for a value in SQL that was printed without it: `%(id_1)s`, `$1`, `:id_1`.
