@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use crate::finding::{Finding, Place, Severity};
 use crate::record::{Record, Verdict};
 
-/// Where SQL came from that was piped in.
-const STDIN: [&str; 2] = ["-", "<stdin>"];
+/// How SQL that was piped in is called.
+const STDIN: &str = "<stdin>";
 
 /// A finding that somebody has to look at: neither a note nor agreed to.
 pub(super) fn is_open(finding: &Finding) -> bool {
@@ -29,14 +29,14 @@ pub(super) fn trouble(record: &Record) -> Option<&str> {
 
 /// The migration file of a place, as a path from the working directory where it lies below it.
 pub(super) fn file(place: &Place) -> Option<&str> {
-    let path = place.path.as_deref().filter(|path| !STDIN.contains(path))?;
+    let path = place.path.as_deref().filter(|path| ![STDIN, "-"].contains(path))?;
     Some(path.strip_prefix("./").unwrap_or(path))
 }
 
 /// What to call the place of a finding: its file, else its revision, else where it came in.
-pub(super) fn whereabouts(place: &Place) -> &str {
-    let revision = place.revision.as_deref();
-    file(place).or(revision).or(place.path.as_deref()).unwrap_or("rowsafe")
+pub(super) fn whereabouts(place: &Place) -> Option<&str> {
+    let piped_in = place.path.as_deref().map(|_| STDIN);
+    file(place).or(place.revision.as_deref()).or(piped_in)
 }
 
 /// A name for each finding that is its own and stays the same when lines move: the digest of its
@@ -58,7 +58,8 @@ fn digest(finding: &Finding, repetition: usize) -> String {
     let statement: Vec<&str> = finding.statement.split_whitespace().collect();
     let repetition = if repetition == 0 { String::new() } else { repetition.to_string() };
     let statement = statement.join(" ");
-    for part in [finding.rule, whereabouts(&finding.place), &object, &statement, &repetition] {
+    let place = whereabouts(&finding.place).unwrap_or_default();
+    for part in [finding.rule, place, &object, &statement, &repetition] {
         // With its length, so that no two lists of parts are the same text.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());

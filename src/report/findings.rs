@@ -74,11 +74,8 @@ fn headline(finding: &Finding) -> String {
 
 /// `  --> migration.sql:2:1`.
 fn arrow(finding: &Finding) -> String {
-    let place = &finding.place;
-    let Some(path) = place.path.as_deref().or(place.revision.as_deref()) else {
-        return String::new();
-    };
-    let position = place.position.map(|at| format!(":{}:{}", at.line, at.column));
+    let Some(path) = facts::whereabouts(&finding.place) else { return String::new() };
+    let position = finding.place.position.map(|at| format!(":{}:{}", at.line, at.column));
     format!("  --> {}{}\n", clean(path), position.unwrap_or_default())
 }
 

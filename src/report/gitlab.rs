@@ -16,7 +16,7 @@ pub(super) fn render(record: &Record) -> String {
     }
     for (finding, fingerprint) in record.findings.iter().zip(&fingerprints) {
         let line = finding.place.position.map_or(1, |position| position.line);
-        let place = (facts::whereabouts(&finding.place), line);
+        let place = (facts::whereabouts(&finding.place).unwrap_or("rowsafe"), line);
         issues.push(issue(finding.rule, &said(finding), fingerprint, severity(finding), place));
     }
     json::text(&issues)

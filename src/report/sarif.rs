@@ -118,10 +118,9 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
 
 fn location(finding: &Finding) -> Value {
     let place = &finding.place;
-    let revision = place.revision.as_deref();
     let mut location = Map::new();
-    if let Some(path) = &place.path {
-        let mut physical = json!({"artifactLocation": artifact(place, path)});
+    if place.path.is_some() {
+        let mut physical = json!({"artifactLocation": artifact(place)});
         if let Some(start) = place.position {
             let mut region = json!({"startLine": start.line, "startColumn": start.column});
             if let Some(end) = finding.snippet.as_ref().map(|snippet| snippet.end) {
@@ -132,20 +131,21 @@ fn location(finding: &Finding) -> Value {
         }
         location.insert("physicalLocation".to_owned(), physical);
     }
-    let name = revision.or(place.path.as_deref()).unwrap_or(&finding.object.name);
+    let name = place.revision.as_deref().or(facts::whereabouts(place));
+    let name = name.unwrap_or(&finding.object.name);
     location
         .insert("logicalLocations".to_owned(), json!([{"name": clean(name), "kind": "module"}]));
     location.into()
 }
 
 /// A URI relative to the directory where rowsafe ran, or of a file elsewhere.
-fn artifact(place: &Place, path: &str) -> Value {
+fn artifact(place: &Place) -> Value {
     let uri = |path: &str| utf8_percent_encode(path, PATH).to_string();
     match facts::file(place) {
         Some(path) if path.starts_with('/') => json!({"uri": format!("file://{}", uri(path))}),
         Some(path) => json!({"uri": uri(path), "uriBaseId": "%SRCROOT%"}),
         // What was piped in is no file; its lines count all the same.
-        None => json!({"uri": uri(path)}),
+        None => json!({"uri": uri(facts::whereabouts(place).unwrap_or_default())}),
     }
 }
 
@@ -154,9 +154,9 @@ fn suppression(allowance: &Allowance) -> Value {
     match &allowance.source {
         AllowanceSource::Comment(place) => {
             let mut suppression = json!({"kind": "inSource", "justification": justification});
-            if let (Some(path), Some(position)) = (&place.path, place.position) {
+            if let (Some(_), Some(position)) = (&place.path, place.position) {
                 suppression["location"] = json!({"physicalLocation": {
-                    "artifactLocation": artifact(place, path),
+                    "artifactLocation": artifact(place),
                     "region": {"startLine": position.line, "startColumn": position.column},
                 }});
             }

@@ -101,7 +101,12 @@ mod tests {
     fn one_line_is_underlined() {
         insta::assert_snapshot!(
             check(18, &[["    ", "op.drop_column(\"users\", \"legacy_id\")", "  # gone"]], 18, "48,210 values"),
-            @""
+            @r#"
+       |
+    18 |     op.drop_column("users", "legacy_id")  # gone
+       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 48,210 values
+       |
+    "#
         );
     }
 
@@ -109,7 +114,12 @@ mod tests {
     fn tabs_and_wide_characters_are_counted_as_they_are_shown() {
         insta::assert_snapshot!(
             check(1204, &[["\t表 \t", "DROP TABLE 表\u{1b}[31m;", "\u{202e}"]], 1204, ""),
-            @""
+            @r#"
+         |
+    1204 |     表  DROP TABLE 表\u{1b}[31m;\u{202e}
+         |         ^^^^^^^^^^^^^^^^^^^^^^^^
+         |
+    "#
         );
     }
 
@@ -117,8 +127,21 @@ mod tests {
     fn several_lines_have_a_line_beside_them() {
         insta::assert_snapshot!(
             check(9, &[["  ", "DELETE", ""], ["", "  FROM users", " -- all"]], 10, "every row"),
-            @""
+            @r#"
+       |
+     9 | /   DELETE
+    10 | |   FROM users -- all
+       | |_^ every row
+       |
+    "#
         );
-        insta::assert_snapshot!(check(9, &[["", "DELETE", ""], ["", "FROM", ""]], 14, ""), @"");
+        insta::assert_snapshot!(check(9, &[["", "DELETE", ""], ["", "FROM", ""]], 14, ""), @r#"
+       |
+     9 | / DELETE
+    10 | | FROM
+       | | … 4 more
+       | |_^
+       |
+    "#);
     }
 }

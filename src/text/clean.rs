@@ -23,7 +23,7 @@ pub fn clean_lines(text: &str) -> String {
 }
 
 /// Whether a character acts on others instead of being seen: controls, line separators, marks and
-/// overrides of the writing direction, blanks without width.
+/// overrides of the writing direction, blanks without width, what is no character at all.
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -34,6 +34,7 @@ pub fn is_hidden(character: char) -> bool {
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{2069}'
                 | '\u{feff}'
+                | '\u{fffe}'..='\u{ffff}'
                 | '\u{e0000}'..='\u{e007f}'
         )
 }

@@ -17,6 +17,8 @@ mod architecture;
 mod cases;
 mod connect;
 mod docs;
+mod explain;
+mod formats;
 mod interrupt;
 mod inventory;
 mod killed;
