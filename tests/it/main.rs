@@ -23,6 +23,7 @@ mod interrupt;
 mod inventory;
 mod killed;
 mod meanwhile;
+mod precommit;
 mod projects;
 mod report;
 mod restore;
