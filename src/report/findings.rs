@@ -118,7 +118,8 @@ fn agree(finding: &Finding) -> String {
         std::path::Path::new(path).extension().is_some_and(|extension| extension == "py")
     });
     let (rule, object) = (finding.rule, &finding.object);
-    if path.is_none() || finding.statement.is_empty() {
+    // What is about a whole file has no line to stand on.
+    if path.is_none() || (finding.statement.is_empty() && finding.snippet.is_none()) {
         return format!("--allow '{rule} {object}: why it is safe'");
     }
     let mark = if is_python { "#" } else { "--" };

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::facts;
 use super::findings::{self, WIDTH, wrapped};
 use crate::finding::{Finding, Severity};
 use crate::record::{
@@ -74,17 +73,7 @@ pub fn report(record: &Record) -> String {
     for warning in &record.warnings {
         out.push_str(&[&Paint::Yellow.on("warning"), ": ", &clean(warning), "\n"].concat());
     }
-    out + &record.answer.as_ref().map(answer).unwrap_or_default() + &more(record)
-}
-
-/// Where to read on, about the worst finding that nobody agreed to.
-fn more(record: &Record) -> String {
-    let open = record.findings.iter().filter(|finding| facts::is_open(finding));
-    // The first of the worst, which `max_by_key` alone would make the last.
-    match open.rev().max_by_key(|finding| finding.severity) {
-        Some(finding) => ["more: rowsafe explain ", finding.rule, "\n"].concat(),
-        None => String::new(),
-    }
+    out + &record.answer.as_ref().map(answer).unwrap_or_default()
 }
 
 fn pending(record: &Record) -> String {

@@ -6,24 +6,40 @@ use crate::harness::{Outcome, Rowsafe, Sandbox, root};
 struct Repository(Sandbox);
 
 impl Repository {
-    fn new() -> Self {
+    /// With the hook as the guide writes it down for a project.
+    fn of_the_guide() -> Self {
+        let guide = std::fs::read_to_string(root().join("docs/guide/ci.md")).unwrap();
+        let config = guide.split("```yaml\n").find(|block| block.starts_with("repos:")).unwrap();
+        Self::with(Sandbox::new(), config.split("```").next().unwrap())
+    }
+
+    /// With the hook of .pre-commit-hooks.yaml.
+    fn of_the_hooks() -> Self {
         let sandbox = Sandbox::new();
         let hooks = std::fs::read_to_string(root().join(".pre-commit-hooks.yaml")).unwrap();
         sandbox.write("hooks/.pre-commit-hooks.yaml", &hooks);
-        let repository = Self(sandbox);
         // pre-commit takes hooks from a repository at a revision, and from nothing else.
-        repository.git_in("hooks", &["init", "--quiet"]);
-        repository.git_in("hooks", &["add", "."]);
-        repository.git_in("hooks", &["commit", "--quiet", "--message", "the hooks"]);
-        repository.git_in("hooks", &["tag", "v1"]);
-        repository.git(&["init", "--quiet"]);
+        let repository = Self(sandbox);
+        for args in [
+            &["init", "--quiet"][..],
+            &["add", "."],
+            &["commit", "--quiet", "--message", "the hooks"],
+            &["tag", "v1.0"],
+        ] {
+            let git = repository.program("git").directory(repository.0.path().join("hooks"));
+            let _ = git.args(args).run().exits_with(0);
+        }
+        let hooks = repository.0.path().join("hooks").display().to_string();
+        let config =
+            format!("repos:\n- repo: {hooks}\n  rev: v1.0\n  hooks:\n  - id: rowsafe-system\n");
+        Self::with(repository.0, &config)
+    }
+
+    fn with(sandbox: Sandbox, config: &str) -> Self {
+        let repository = Self(sandbox);
         repository.0.write(".gitignore", "hooks\n");
-        let hooks = repository.0.path().join("hooks");
-        let config = format!(
-            "repos:\n- repo: {}\n  rev: v1\n  hooks:\n  - id: rowsafe-system\n",
-            hooks.display()
-        );
-        repository.0.write(".pre-commit-config.yaml", &config);
+        repository.0.write(".pre-commit-config.yaml", config);
+        repository.git(&["init", "--quiet"]);
         let installed = repository.program("pre-commit").arg("install").run().exits_with(0);
         let _ = installed.prints("pre-commit installed");
         repository
@@ -46,11 +62,6 @@ impl Repository {
         let _ = self.program("git").args(args).run().exits_with(0);
     }
 
-    fn git_in(&self, directory: &str, args: &[&str]) {
-        let command = self.program("git").directory(self.0.path().join(directory));
-        let _ = command.args(args).run().exits_with(0);
-    }
-
     /// Writes a file and tries to commit it.
     fn commit(&self, path: &str, text: &str) -> Outcome {
         self.0.write(path, text);
@@ -61,7 +72,7 @@ impl Repository {
 
 #[test]
 fn a_migration_that_destroys_is_not_committed_and_its_twin_is() {
-    let repository = Repository::new();
+    let repository = Repository::of_the_hooks();
     let path = "db/migrations/001_users.sql";
     let outcome = repository.commit(path, "ALTER TABLE users DROP COLUMN legacy_id;\n");
     let outcome = outcome.exits_with(1).says("rowsafe check").says("Failed");
@@ -76,7 +87,7 @@ fn a_migration_that_destroys_is_not_committed_and_its_twin_is() {
 
 #[test]
 fn a_revision_of_alembic_is_read_where_it_stands() {
-    let repository = Repository::new();
+    let repository = Repository::of_the_hooks();
     let revision = |body: &str| {
         format!(
             "from alembic import op\nimport sqlalchemy as sa\n\nrevision = \"7b20e4\"\n\
@@ -93,9 +104,19 @@ fn a_revision_of_alembic_is_read_where_it_stands() {
 
 #[test]
 fn what_is_no_migration_is_not_looked_at() {
-    let repository = Repository::new();
-    for path in ["queries/report.sql", "alembic/env.py", "migrations/env.py", "app/models.py"] {
-        let outcome = repository.commit(path, "DROP TABLE users;\n").exits_with(0);
-        let _ = outcome.says("(no files to check)Skipped");
+    for repository in [Repository::of_the_hooks(), Repository::of_the_guide()] {
+        for path in ["queries/report.sql", "alembic/env.py", "migrations/env.py", "app/models.py"] {
+            let outcome = repository.commit(path, "DROP TABLE users;\n").exits_with(0);
+            let _ = outcome.says("(no files to check)Skipped");
+        }
     }
+}
+
+#[test]
+fn the_hook_of_the_guide_does_the_same() {
+    let repository = Repository::of_the_guide();
+    let path = "migrations/001_users.sql";
+    let outcome = repository.commit(path, "DROP TABLE users;\n").exits_with(1);
+    let _ = outcome.says("error[drop-table]: dropping `users`");
+    let _ = repository.commit(path, "CREATE TABLE users (id int);\n").exits_with(0).says("Passed");
 }

@@ -1,6 +1,7 @@
 //! The same three reports in every format: one with nothing to say, one with findings and
 //! agreements, one full of names that try to break out.
 
+mod documented;
 mod hostile;
 mod schemas;
 mod told;
