@@ -60,6 +60,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Show every setting and where it comes from
     Config(ConfigArgs),
+    /// Say what a rule finds, what is lost, and how to agree to it
+    Explain(ExplainArgs),
 }
 
 /// How standard output is written.
@@ -73,6 +75,19 @@ pub enum Format {
 /// `rowsafe config`
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `rowsafe explain`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe explain              every rule\n  \
+    rowsafe explain drop-column  one of them")]
+pub struct ExplainArgs {
+    /// The rule's id, as findings name it
+    pub rule: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -96,7 +111,7 @@ pub struct ConnectionArgs {
     /// Connections that count rows at the same time
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Also write the report: json=PATH
+    /// Also write the report; FORMAT is human, json, sarif, github, gitlab or junit
     #[arg(long, value_name = "FORMAT=PATH")]
     pub output: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod explain;
 mod outputs;
 pub mod reference;
 mod restore;
@@ -58,6 +59,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
+        Command::Explain(args) => explain::main(&args, &context),
     }
 }
 

@@ -5,11 +5,14 @@ mod narrow;
 mod place;
 mod reconcile;
 mod say;
+mod snippet;
 mod text;
 
 pub use narrow::widens;
 pub use reconcile::{Reconciled, is_unreadable, reconcile};
 pub use text::{RULES, Rule};
+
+use std::cell::OnceCell;
 
 use crate::effect::batch::{self, Standing};
 use crate::effect::{self, Effect};
@@ -80,8 +83,12 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
         let script = reading.script;
         all.extend(of_knowledge(script).map(|finding| Found { finding, script, effect: None }));
         for (statement, effects) in &reading.statements {
+            // Made once for a statement, however many effects it has.
+            let snippet = OnceCell::new();
             for (effect, standing) in effects.iter().zip(&mut standings) {
-                if let Some(finding) = of_effect(script, statement, effect, standing) {
+                if let Some(mut finding) = of_effect(script, statement, effect, standing) {
+                    finding.snippet =
+                        snippet.get_or_init(|| snippet::of(script, statement)).clone();
                     all.push(Found { finding, script, effect: Some((statement, effect)) });
                 }
             }
@@ -113,6 +120,7 @@ fn of_effect(
         certainty: said.certainty,
         place: place::of(script, statement, said.rule, &said.object),
         statement: excerpt(&statement.text),
+        snippet: None,
         loss: None,
         message: said.message,
         instead: instead::instead(effect, said.rule),
@@ -152,6 +160,7 @@ fn of_knowledge(script: &Script) -> Option<Finding> {
         object: Object::bare(ObjectKind::Script, name),
         place: place::of_script(script),
         statement: String::new(),
+        snippet: None,
         loss: None,
         message,
         instead: instead::for_script(name),
