@@ -3,11 +3,13 @@
 mod instead;
 mod narrow;
 mod place;
+mod reconcile;
 mod say;
 mod snippet;
 mod text;
 
 pub use narrow::widens;
+pub use reconcile::{Reconciled, is_unreadable, reconcile};
 pub use text::{RULES, Rule};
 
 use std::cell::OnceCell;
@@ -140,6 +142,8 @@ fn of_knowledge(script: &Script) -> Option<Finding> {
     let name = script.origin.revision.as_deref().unwrap_or_else(|| script.origin.name());
     let (severity, message) = match &script.knowledge {
         Knowledge::Known => return None,
+        // What could not be read is found statement by statement, each in its place.
+        Knowledge::PartlyKnown(reasons) if reasons.is_empty() => return None,
         Knowledge::Opaque(why) => (
             Severity::Error,
             format!("`{name}` could not be read, so rowsafe cannot vouch for it: {why}"),
