@@ -93,6 +93,11 @@ impl Printer {
         }
     }
 
+    /// How much is said.
+    pub const fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
     /// Says something; `-q` hides it.
     pub fn say(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {
