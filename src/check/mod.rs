@@ -23,8 +23,9 @@ use crate::policy::{self, FailOn};
 use crate::record::{Record, ScriptSummary};
 use crate::rules::{self, ScriptReading};
 use crate::script::Script;
+use crate::text::number::plural;
 
-pub use select::newest;
+pub use select::{exists, newest};
 
 /// What `rowsafe check` was asked for.
 #[derive(Debug, Clone)]
@@ -136,10 +137,10 @@ fn silenced(readings: &[ScriptReading<'_>]) -> Option<String> {
     let together = rules::findings(readings).len();
     let apart: usize = readings.iter().map(alone).sum();
     let hidden = apart.checked_sub(together).filter(|hidden| readings.len() > 1 && *hidden > 0)?;
-    let what = crate::text::number::plural(hidden as u64, "drop or change");
+    let n_hidden = plural(hidden as u64, "finding");
     Some(format!(
-        "`{}` to `{}` are read as one set that runs together: {what} of what the same set makes is \
-         no finding; check the folder instead if some of them have run already",
+        "`{}` to `{}` are read as one set that runs together, so {n_hidden} about what the set \
+         itself makes is left out; check their folder instead if some of them have run already",
         first.script.origin.name(),
         last.script.origin.name()
     ))

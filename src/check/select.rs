@@ -123,6 +123,11 @@ fn found(
     if found.is_empty() { Err(empty(&folders)) } else { Ok(found) }
 }
 
+/// Whether `since` names what is there; the error says what does not.
+pub fn exists(request: &CheckRequest) -> Result<(), Refusal> {
+    select(request).map(|_| ())
+}
+
 /// The newest migrations: Alembic's heads, else the file that runs last.
 pub fn newest(request: &CheckRequest) -> Result<Vec<String>, Refusal> {
     let directory = request.environment.directory();

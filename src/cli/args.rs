@@ -119,8 +119,12 @@ pub struct CheckArgs {
 #[command(after_help = "Examples:\n  \
     rowsafe init                     a rowsafe.toml to fill in\n  \
     rowsafe init --baseline head     check only what comes from now on\n  \
-    rowsafe init --baseline 3f9c1a   check only what comes after 3f9c1a")]
+    rowsafe init --baseline 3f9c1a   check only what comes after 3f9c1a\n  \
+    rowsafe init --baseline head db/migrations")]
 pub struct InitArgs {
+    /// Files and folders for `rowsafe check` to read [default: those of alembic.ini]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// `rowsafe check` passes over this revision or file and all before it; `head` is the newest
     #[arg(long, value_name = "REVISION")]
     pub baseline: Option<String>,

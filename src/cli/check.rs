@@ -12,7 +12,6 @@ use crate::migration::alembic::Direction;
 use crate::migration::git;
 use crate::record::{Record, Verdict};
 use crate::report::{human, json};
-use crate::ui::Verbosity;
 
 /// Runs it. The report is the product, so it goes to standard output, the answer included.
 pub fn main(args: &CheckArgs, context: &Context) -> Exit {
@@ -27,7 +26,7 @@ pub fn main(args: &CheckArgs, context: &Context) -> Exit {
             return answer.exit;
         }
     }
-    let text = render(args.format, &record, context.printer.verbosity());
+    let text = render(args.format, &record, context.printer.is_quiet());
     match context.printer.data(text.trim_end()) {
         // `rowsafe check | head` has seen what it wanted to see.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -75,11 +74,11 @@ pub fn request(paths: &[PathBuf], settings: &Settings, context: &Context) -> Che
 }
 
 /// The report as it goes to standard output.
-fn render(format: Format, record: &Record, verbosity: Verbosity) -> String {
+fn render(format: Format, record: &Record, is_quiet: bool) -> String {
     let answer = record.answer.as_ref().expect("every story ends with an answer");
     match format {
         Format::Json => json::render(record),
-        Format::Human if verbosity == Verbosity::Quiet => {
+        Format::Human if is_quiet => {
             format!("{}: {}", answer.verdict.name(), answer.sentence)
         }
         Format::Human => human::findings(record).trim_start().to_owned() + &human::answer(answer),

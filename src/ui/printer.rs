@@ -93,9 +93,9 @@ impl Printer {
         }
     }
 
-    /// How much is said.
-    pub const fn verbosity(&self) -> Verbosity {
-        self.verbosity
+    /// Whether only answers and errors are said.
+    pub fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
     }
 
     /// Says something; `-q` hides it.
