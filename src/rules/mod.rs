@@ -87,8 +87,8 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
             let snippet = OnceCell::new();
             for (effect, standing) in effects.iter().zip(&mut standings) {
                 if let Some(mut finding) = of_effect(script, statement, effect, standing) {
-                    finding.snippet =
-                        snippet.get_or_init(|| snippet::of(script, statement)).clone();
+                    let lines = snippet.get_or_init(|| snippet::of(script, statement));
+                    finding.snippet.clone_from(lines);
                     all.push(Found { finding, script, effect: Some((statement, effect)) });
                 }
             }
