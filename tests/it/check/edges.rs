@@ -49,7 +49,7 @@ fn links_end_and_broken_ones_are_named() {
     link("elsewhere", "db/more").unwrap();
     assert_eq!(rules(&sandbox, &["db"]), ["drop-table"]);
     link("gone.sql", "db/3.sql").unwrap();
-    let _ = check(&sandbox, &["db"]).prints("db/3.sql").prints("it is not there");
+    let _ = check(&sandbox, &["db"]).prints("db/3.sql").prints("is not there");
 }
 
 #[test]

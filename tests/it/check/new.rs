@@ -58,7 +58,7 @@ fn since_a_file_is_what_sorts_behind_it() {
     for since in ["9_a.sql", "9", "db/9_a.sql", "9_a"] {
         assert_eq!(names(&sandbox, &["--since", since, "db"]), ["10_b.sql", "11_c.sql"], "{since}");
     }
-    assert_eq!(names(&sandbox, &["--since", "10.5", "db"]), ["11_c.sql"]);
+    assert_eq!(names(&sandbox, &["--since", "10_z", "db"]), ["11_c.sql"]);
     let _ = check(&sandbox, &["--since", "11", "db"]).exits(Exit::Ok).prints("nothing to check");
     let _ = check(&sandbox, &["--since", "nine", "db"]).exits(Exit::NoAnswer).says("`nine`");
     let prisma = files(&[("p/1_a/migration.sql", DROPS), ("p/2_b/migration.sql", ADDS)]);
