@@ -3,11 +3,16 @@
 mod instead;
 mod narrow;
 mod place;
+mod reconcile;
 mod say;
+mod snippet;
 mod text;
 
 pub use narrow::widens;
+pub use reconcile::{Reconciled, is_unreadable, reconcile};
 pub use text::{RULES, Rule};
+
+use std::cell::OnceCell;
 
 use crate::effect::batch::{self, Standing};
 use crate::effect::{self, Effect};
@@ -78,8 +83,12 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
         let script = reading.script;
         all.extend(of_knowledge(script).map(|finding| Found { finding, script, effect: None }));
         for (statement, effects) in &reading.statements {
+            // Made once for a statement, however many effects it has.
+            let snippet = OnceCell::new();
             for (effect, standing) in effects.iter().zip(&mut standings) {
-                if let Some(finding) = of_effect(script, statement, effect, standing) {
+                if let Some(mut finding) = of_effect(script, statement, effect, standing) {
+                    finding.snippet =
+                        snippet.get_or_init(|| snippet::of(script, statement)).clone();
                     all.push(Found { finding, script, effect: Some((statement, effect)) });
                 }
             }
@@ -111,6 +120,7 @@ fn of_effect(
         certainty: said.certainty,
         place: place::of(script, statement, said.rule, &said.object),
         statement: excerpt(&statement.text),
+        snippet: None,
         loss: None,
         message: said.message,
         instead: instead::instead(effect, said.rule),
@@ -132,6 +142,8 @@ fn of_knowledge(script: &Script) -> Option<Finding> {
     let name = script.origin.revision.as_deref().unwrap_or_else(|| script.origin.name());
     let (severity, message) = match &script.knowledge {
         Knowledge::Known => return None,
+        // What could not be read is found statement by statement, each in its place.
+        Knowledge::PartlyKnown(reasons) if reasons.is_empty() => return None,
         Knowledge::Opaque(why) => (
             Severity::Error,
             format!("`{name}` could not be read, so rowsafe cannot vouch for it: {why}"),
@@ -148,6 +160,7 @@ fn of_knowledge(script: &Script) -> Option<Finding> {
         object: Object::bare(ObjectKind::Script, name),
         place: place::of_script(script),
         statement: String::new(),
+        snippet: None,
         loss: None,
         message,
         instead: instead::for_script(name),

@@ -207,7 +207,7 @@ fn a_person_may_agree_or_press_control_c() {
     let unagreed = || {
         let command = scene.rowsafe("run").args(["--", "sh", "-c", HARMLESS]).in_terminal();
         let mut running = command.spawn();
-        running.wait_for_stdout("This agrees to");
+        running.wait_for_stdout("to go on:");
         running
     };
     let mut running = unagreed();
