@@ -74,7 +74,9 @@ impl Walker<'_> {
         };
         self.is_silent = was_silent;
         match callee {
-            Value::External(path) if !is_known_package(&path) => Some(path.to_string()),
+            Value::External(path) if !is_known_package(&path) && !logs(&path) => {
+                Some(path.to_string())
+            }
             _ => None,
         }
     }
@@ -514,6 +516,24 @@ impl Walker<'_> {
 fn bound(function: &Rc<Function>, receiver: Value) -> Rc<Function> {
     let (module, definition) = (function.module, Rc::clone(&function.definition));
     Rc::new(Function { module, definition, frame: function.frame, receiver: Some(receiver) })
+}
+
+/// Whether a function only writes to a log.
+pub(super) fn logs(path: &str) -> bool {
+    const LEVELS: [&str; 11] = [
+        "debug",
+        "info",
+        "warning",
+        "warn",
+        "error",
+        "exception",
+        "critical",
+        "log",
+        "print",
+        "echo",
+        "secho",
+    ];
+    path.rsplit('.').next().is_some_and(|name| LEVELS.contains(&name))
 }
 
 fn is_harmless_builtin(name: &str) -> bool {

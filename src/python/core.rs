@@ -55,6 +55,9 @@ impl Walker<'_> {
             let path = args.positional.first().and_then(Value::as_str);
             return Value::File(path.unwrap_or_else(|| self.written(range).to_owned()).into());
         }
+        if makes_session(name) {
+            return Value::Handle;
+        }
         if args.reach_database() && !is_harmless(path) {
             self.handed_over(range);
         }
@@ -545,6 +548,20 @@ fn named_column(args: &Args, range: TextRange, walker: &Walker<'_>) -> Value {
         }
         Some(other) => Value::Column(Rc::new(walker.name_of(Some(other), range)), "".into()),
     }
+}
+
+/// Whether what is called makes something that runs SQL, whoever's it is.
+pub(super) fn makes_session(name: &str) -> bool {
+    matches!(
+        name,
+        "Session"
+            | "sessionmaker"
+            | "scoped_session"
+            | "AsyncSession"
+            | "async_sessionmaker"
+            | "create_engine"
+            | "create_async_engine"
+    )
 }
 
 /// Functions of other packages that only look at a connection.

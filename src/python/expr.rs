@@ -438,7 +438,14 @@ impl Walker<'_> {
             (Value::Column(..) | Value::Sql(_), _) => {
                 Some(Value::sql(object.operand().and(" -> ").plus(&index.operand())))
             }
+            (Value::External(path), Value::Text(_)) if path.ends_with(".tables") => {
+                let name = self.name_of(Some(index.clone()), range);
+                Some(Value::Table(Rc::new(name)))
+            }
             (Value::External(path), _) => Some(Value::External(Rc::clone(path))),
+            (Value::Table(table), Value::Text(_)) => {
+                index.as_str().map(|name| super::methods::column(table, &name))
+            }
             _ => None,
         };
         found.unwrap_or_else(|| self.unknown(range))

@@ -316,6 +316,7 @@ impl Walker<'_> {
             }
             "query" if !args.positional.is_empty() => return self.on_handle(name, args, range),
             "cursor" | "get_bind" | "connect" | "raw_connection" => return Value::Handle,
+            _ if super::core::makes_session(name) => return Value::Handle,
             "delete"
                 if matches!(args.positional.first(), Some(Value::Row(_) | Value::Instance(_))) =>
             {

@@ -47,6 +47,8 @@ pub(super) struct Frame {
 pub(super) struct Walker<'m> {
     pub modules: &'m dyn Modules,
     pub loaded: Vec<Module>,
+    /// Imported names that were looked for, by their path.
+    pub imports: HashMap<String, Value>,
     pub frames: Vec<Frame>,
     pub sink: Sink<'m>,
     pub branch: Vec<u32>,
@@ -69,6 +71,7 @@ impl<'m> Walker<'m> {
         Self {
             modules,
             loaded: Vec::new(),
+            imports: HashMap::new(),
             frames: Vec::new(),
             sink: Sink::new(source),
             branch: Vec::new(),
@@ -528,25 +531,29 @@ impl<'m> Walker<'m> {
 
     /// The value of a name, wherever it is defined.
     pub(super) fn lookup(&mut self, name: &str) -> Value {
+        match self.find(name) {
+            Some(value) => self.arrived(value),
+            None => self.from_star(name).unwrap_or_else(|| Value::unknown(name)),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Value> {
         let mut at = self.frames.len().checked_sub(1);
         while let Some(index) = at {
             let frame = &self.frames[index];
             if let Some(value) = frame.names.get(name) {
-                return value.clone();
+                return Some(value.clone());
             }
             let parent = frame.parent;
             at = parent.and_then(|id| self.frames.iter().position(|frame| frame.id == id));
         }
         let module = self.module();
         if let Some(value) = self.loaded[module].names.get(name) {
-            return value.clone();
+            return Some(value.clone());
         }
         // A name of the module's own body, while that body is still being walked.
         let body = self.frames.iter().find(|f| f.module == module && f.definition.is_none());
-        if let Some(value) = body.and_then(|frame| frame.names.get(name)) {
-            return value.clone();
-        }
-        self.from_star(name).unwrap_or_else(|| Value::unknown(name))
+        body.and_then(|frame| frame.names.get(name)).cloned()
     }
 
     /// The members of a class, with those of its bases.
