@@ -8,13 +8,16 @@ use ruff_text_size::{Ranged, TextRange};
 use super::assigned::MUTATORS;
 use super::modules::is_known_package;
 use super::text::Text;
-use super::value::{Class, Function, Lambda, Value};
+use super::value::{ChangeKind, Class, Function, Lambda, Value};
 use super::walk::{Flow, Walker};
 use super::{mentions, strings};
 use crate::text::Span;
 
 /// Functions that call functions, this deep.
 const DEEPEST: usize = 24;
+
+/// Calls of a function within itself, this many.
+const MOST_OPEN: usize = 6;
 
 /// The arguments of a call.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +59,14 @@ impl Walker<'_> {
             other => other,
         };
         let value = self.eval(expr);
+        if let (Expr::Call(call), Value::Change(change)) = (inner, &value)
+            && change.kind == ChangeKind::Delete
+            && change.table.as_known().is_none()
+            && call.arguments.args.is_empty()
+        {
+            // Nobody builds a DELETE only to drop it: the object deletes for itself.
+            self.send(&change.sql(), call.range());
+        }
         if let (Expr::Call(call), Value::Unknown(_)) = (inner, &value)
             && let Some(path) = self.foreign_call(call)
         {
@@ -179,12 +190,18 @@ impl Walker<'_> {
         let pointer: *const Stmt = Rc::as_ptr(&function.definition);
         let n_open = self.frames.iter().filter(|f| f.definition == Some(pointer)).count();
         let n_calls = self.frames.iter().filter(|f| f.definition.is_some()).count();
-        if n_open > 1 || n_calls >= DEEPEST {
-            if n_calls >= DEEPEST && mentions::sends(&self.loaded[function.module].source) {
+        if n_open > 0 || n_calls >= DEEPEST {
+            let own = &self.loaded[function.module].source;
+            let body =
+                own.get(definition.range.start().to_usize()..definition.range.end().to_usize());
+            let may_send = args.reach_database() || mentions::sends(body.unwrap_or(own));
+            if may_send && (n_open >= MOST_OPEN || n_calls >= DEEPEST) {
                 let why = format!("calls of `{}` go too deep to be followed", definition.name);
                 self.unreadable(why, range);
             }
-            return self.unknown(range);
+            if !may_send || n_open >= MOST_OPEN || n_calls >= DEEPEST {
+                return self.unknown(range);
+            }
         }
         if function.module == 0 {
             self.called.push(definition.range.start().to_usize());

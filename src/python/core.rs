@@ -55,6 +55,12 @@ impl Walker<'_> {
             let path = args.positional.first().and_then(Value::as_str);
             return Value::File(path.unwrap_or_else(|| self.written(range).to_owned()).into());
         }
+        if path == "importlib.import_module"
+            && let Some(module) = args.positional.first().and_then(Value::as_str)
+            && let Some(value) = self.imported_by_name(&module)
+        {
+            return value;
+        }
         if makes_session(name) {
             return Value::Handle;
         }

@@ -99,7 +99,7 @@ impl Walker<'_> {
                     let key = it.key.as_ref().map_or(Value::None, |key| walker.eval(key));
                     Value::list(vec![key, walker.eval(&it.value)])
                 });
-                let Some(pairs) = pairs else { return self.unknown(it.range) };
+                let Some((pairs, true)) = pairs else { return self.unknown(it.range) };
                 let pairs = pairs.into_iter().filter_map(|pair| match pair {
                     Value::List(items) => Some((items.first()?.clone(), items.get(1)?.clone())),
                     _ => None,
@@ -247,6 +247,14 @@ impl Walker<'_> {
                 let parts = [strings::shown(left, source), strings::shown(right, source)];
                 strings::concatenated(&parts, source)
             }
+            (Value::List(a), Operator::BitAnd, Value::List(b)) => {
+                Value::list(a.iter().filter(|item| b.contains(item)).cloned().collect())
+            }
+            (Value::List(a), Operator::Sub, Value::List(b)) => {
+                Value::list(a.iter().filter(|item| !b.contains(item)).cloned().collect())
+            }
+            (Value::List(items), Operator::BitAnd | Operator::Sub, _)
+            | (_, Operator::BitAnd, Value::List(items)) => Value::some_of(items.as_ref().clone()),
             (Value::OneOf(values), _, _) => {
                 let source = source.to_owned();
                 let all: Vec<Value> =
@@ -265,9 +273,6 @@ impl Walker<'_> {
             }
             (Value::List(a), Operator::Add, Value::List(b)) if a.len() + b.len() <= LONGEST => {
                 Value::list(a.iter().chain(b.iter()).cloned().collect())
-            }
-            (Value::List(a), Operator::Sub, Value::List(b)) => {
-                Value::list(a.iter().filter(|item| !b.contains(item)).cloned().collect())
             }
             (Value::Dict(a), Operator::BitOr, Value::Dict(b)) if a.len() + b.len() <= LONGEST => {
                 Value::Dict(Rc::new(a.iter().chain(b.iter()).cloned().collect()))
@@ -364,28 +369,32 @@ impl Walker<'_> {
         range: TextRange,
     ) -> Value {
         match self.rounds_of(generators, &mut |walker| walker.eval(elt)) {
-            Some(items) => Value::list(items),
+            Some((items, true)) => Value::list(items),
+            Some((items, false)) => Value::some_of(items),
             None => self.unknown(range),
         }
     }
 
-    /// What `each` makes of every round of a comprehension; `None` where the rounds are not known,
-    /// after it was gone through once.
+    /// What `each` makes of every round of a comprehension, and whether all of them happen; `None`
+    /// where the rounds are not known, after it was gone through once.
     fn rounds_of(
         &mut self,
         generators: &[Comprehension],
         each: &mut dyn FnMut(&mut Self) -> Value,
-    ) -> Option<Vec<Value>> {
-        let Some((first, rest)) = generators.split_first() else { return Some(vec![each(self)]) };
+    ) -> Option<(Vec<Value>, bool)> {
+        let Some((first, rest)) = generators.split_first() else {
+            return Some((vec![each(self)], true));
+        };
         let over = self.eval(&first.iter);
         let known = self.items(&over).filter(|items| items.len() <= LONGEST);
         let is_known = known.is_some();
+        let mut is_sure = !matches!(over, Value::OneOf(_));
         let element = match &over {
             Value::Rows(found) => Value::Row(Rc::clone(found)),
             Value::Query(query) => Value::Row(query.found()),
             _ => Value::unknown(self.written(first.target.range())),
         };
-        let mut all = Some(Vec::new());
+        let mut all = is_known.then(Vec::new);
         for item in known.unwrap_or_else(|| vec![element]) {
             if !self.spend(1, first.target.range()) {
                 return None;
@@ -396,17 +405,18 @@ impl Walker<'_> {
             if passes.contains(&Some(false)) {
                 continue;
             }
+            is_sure &= !passes.contains(&None);
             let inner = self.rounds_of(rest, each);
-            let is_sure = is_known && !passes.contains(&None);
             all = match (all, inner) {
-                (Some(mut all), Some(inner)) if is_sure && all.len() < LONGEST => {
+                (Some(mut all), Some((inner, inner_is_sure))) if all.len() < LONGEST => {
+                    is_sure &= inner_is_sure;
                     all.extend(inner);
                     Some(all)
                 }
                 _ => None,
             };
         }
-        all
+        all.map(|all| (all, is_sure))
     }
 
     fn item(&mut self, object: &Value, index: &Value, range: TextRange) -> Value {
@@ -438,7 +448,7 @@ impl Walker<'_> {
             (Value::Column(..) | Value::Sql(_), _) => {
                 Some(Value::sql(object.operand().and(" -> ").plus(&index.operand())))
             }
-            (Value::External(path), Value::Text(_)) if path.ends_with(".tables") => {
+            (Value::External(path), _) if path.ends_with(".tables") => {
                 let name = self.name_of(Some(index.clone()), range);
                 Some(Value::Table(Rc::new(name)))
             }

@@ -160,9 +160,21 @@ impl Walker<'_> {
         if let Some(value) = self.loaded.get(index)?.names.get(wanted).cloned() {
             return Some(self.arrived(value));
         }
-        let open = self.frames.iter().find(|f| f.module == index && f.definition.is_none())?;
-        let value = open.names.get(wanted).cloned()?;
-        Some(self.arrived(value))
+        let open = self.frames.iter().find(|f| f.module == index && f.definition.is_none());
+        if let Some(value) = open.and_then(|frame| frame.names.get(wanted)).cloned() {
+            return Some(self.arrived(value));
+        }
+        let stars = self.loaded[index].stars.clone();
+        stars.iter().find_map(|star| match star {
+            Star::Module(star) if *star > index => self.member_of(*star, wanted),
+            _ => None,
+        })
+    }
+
+    /// `importlib.import_module("…")`.
+    pub(super) fn imported_by_name(&mut self, name: &str) -> Option<Value> {
+        let index = self.load(0, name)?;
+        Some(Value::External(format!("module {index}").into()))
     }
 
     /// The value itself, where it is still only named by an import.
@@ -279,8 +291,9 @@ pub(super) fn is_known_package(path: &str) -> bool {
         "typing_extensions",
         "uuid",
     ];
-    const MORE: [&str; 16] = [
+    const MORE: [&str; 17] = [
         "builtins",
+        "atexit",
         "dotenv",
         "gc",
         "html",

@@ -8,7 +8,6 @@ use super::call::Args;
 use super::core::{condition, equals, sets};
 use super::emit::identifier;
 use super::methods::column;
-use super::operations::alternatives;
 use super::text::Text;
 use super::value::{Change, ChangeKind, Class, Found, Query, Value};
 use super::walk::Walker;
@@ -181,7 +180,13 @@ impl Walker<'_> {
             }
             _ => None,
         };
-        let table = table.unwrap_or_else(|| Text::hole("the table of the object"));
+        let table = table.unwrap_or_else(|| match object {
+            Value::Unknown(source) => Text::hole(format!("the table of {source}")),
+            Value::Row(found) if !found.entity.is_empty() => {
+                Text::hole(format!("the table of {}", found.entity))
+            }
+            _ => Text::hole("the table of the object"),
+        });
         let mut change = Change::new(ChangeKind::Delete, table);
         change.filters.push("id = :id".into());
         self.send(&change.sql(), range);
@@ -326,6 +331,15 @@ impl Walker<'_> {
                 self.unreadable("it drops every table of the metadata".to_owned(), range);
                 return Value::None;
             }
+            "insert" | "update" | "delete" if !is_query(receiver) && args.positional.is_empty() => {
+                let kind = match name {
+                    "insert" => ChangeKind::Insert,
+                    "update" => ChangeKind::Update,
+                    _ => ChangeKind::Delete,
+                };
+                let table = Text::hole(format!("the table of {}", shown(receiver)));
+                return Value::Change(Rc::new(Change::new(kind, table)));
+            }
             "delete" | "update" | "drop" if is_query(receiver) => {
                 let verb = if name == "delete" { "a DELETE" } else { "a change" };
                 let why = format!("`{}` is not known: {verb} on an unknown table", shown(receiver));
@@ -333,9 +347,6 @@ impl Walker<'_> {
                 return Value::None;
             }
             _ => {}
-        }
-        if let Some(each) = alternatives(args).filter(|_| args.reach_database()) {
-            let _ = each;
         }
         if args.reach_database()
             && !matches!(

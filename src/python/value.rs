@@ -254,6 +254,11 @@ impl Value {
         }
     }
 
+    /// Some of these, or none: which, is seen only when it runs.
+    pub(super) fn some_of(items: Vec<Self>) -> Self {
+        Self::OneOf(Rc::new(vec![Self::list(items), Self::list(Vec::new())]))
+    }
+
     /// The values that it may be.
     pub(super) fn alternatives(&self) -> &[Self] {
         match self {

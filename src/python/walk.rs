@@ -416,6 +416,9 @@ impl<'m> Walker<'m> {
         match self.items(over).filter(|items| items.len() <= self.rounds) {
             Some(items) => {
                 self.rounds -= items.len();
+                if matches!(over, Value::OneOf(_)) {
+                    self.enter_branch();
+                }
                 for item in items {
                     if !self.spend(1, range) {
                         return Flow::Return;
