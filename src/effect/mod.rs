@@ -8,6 +8,7 @@ pub mod batch;
 mod body;
 mod calls;
 mod client;
+mod grammar;
 mod query;
 mod reach;
 mod read;

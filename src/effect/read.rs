@@ -49,7 +49,7 @@ fn read_sql(text: &str, depth: usize) -> (Vec<Effect>, Explained) {
 }
 
 fn read_query(text: &str) -> (Vec<Effect>, Explained) {
-    query::read(text).or_else(|| query::read_by_words(text)).unwrap_or_else(|| {
+    query::read(text).unwrap_or_else(|| {
         (vec![Effect::Opaque { why: unknown(&first_word(text)) }], Explained::all())
     })
 }

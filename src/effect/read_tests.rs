@@ -343,3 +343,22 @@ fn a_long_insert_is_read_by_its_head_and_tail() {
     let upsert = format!("{insert} ON CONFLICT (a) DO UPDATE SET b = excluded.b");
     assert!(check(&upsert).starts_with("Upsert"));
 }
+
+#[test]
+fn the_second_grammar_reads_what_the_first_refuses() {
+    insta::assert_snapshot!(check(
+        "DELETE FROM ONLY app.t AS x USING u WHERE x.id = u.id;
+         DELETE FROM t FOR PORTION OF valid FROM '2020-01-01' TO '2021-01-01';
+         DELETE FROM t WHERE CURRENT OF c;
+         UPDATE t SET a = 1, \"B\" = DEFAULT WHERE CURRENT OF c;
+         MERGE INTO ONLY t AS x USING s ON x.id = s.id WHEN NOT MATCHED BY SOURCE THEN DELETE
+           WHEN MATCHED THEN DO NOTHING RETURNING merge_action();"
+    ), @r#"
+    Delete { table: QualifiedName { schema: Some("app"), name: "t" }, reach: Some { condition: "x.id = u.id" } }
+    Delete { table: QualifiedName { schema: None, name: "t" }, reach: All { why: "no WHERE" } }
+    Delete { table: QualifiedName { schema: None, name: "t" }, reach: Some { condition: "CURRENT OF c" } }
+    Update { table: QualifiedName { schema: None, name: "t" }, columns: ["a", "B"], reach: Some { condition: "CURRENT OF c" } }
+    Merge { table: QualifiedName { schema: None, name: "t" }, deletes: true }
+    "#);
+    are_opaque(&["DELETE FROM t WHERE CURRENT OF", "UPDATE t SET a = 1 WHERE CURRENT OF c d"]);
+}
