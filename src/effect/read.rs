@@ -2,7 +2,7 @@
 
 use super::tripwire::{self, Explained};
 use super::utility::{self, Head};
-use super::{Effect, client, query};
+use super::{Effect, body, client, query};
 use crate::sql::{Statement, StatementKind};
 
 /// Statements within statements (EXPLAIN ANALYZE EXPLAIN …) are read this deep.
@@ -14,17 +14,25 @@ const QUERIES: [&str; 8] =
 
 /// What a statement does to data. An empty list means that it is known to destroy nothing.
 pub fn read(statement: &Statement) -> Vec<Effect> {
+    read_statement(statement, 0)
+}
+
+/// Reads a statement of a body that is this deep inside others.
+pub(super) fn read_statement(statement: &Statement, depth: usize) -> Vec<Effect> {
     match &statement.kind {
         StatementKind::Unreadable(why) => vec![Effect::Opaque { why: why.clone() }],
         StatementKind::ClientCommand => client::read(&statement.text),
-        StatementKind::Sql | StatementKind::CopyFromStdin => {
-            let (mut effects, explained) = read_sql(&statement.text, 0);
-            if let Some(why) = tripwire::unexplained(&statement.text, &effects, explained) {
-                effects.push(Effect::Opaque { why });
-            }
-            effects
-        }
+        StatementKind::Sql | StatementKind::CopyFromStdin => read_text(&statement.text, depth),
     }
+}
+
+/// Reads the text of one statement, which needs no semicolon.
+pub(super) fn read_text(text: &str, depth: usize) -> Vec<Effect> {
+    let (mut effects, explained) = read_sql(text, depth);
+    if let Some(why) = tripwire::unexplained(text, &effects, explained) {
+        effects.push(Effect::Opaque { why });
+    }
+    effects
 }
 
 fn read_sql(text: &str, depth: usize) -> (Vec<Effect>, Explained) {
@@ -43,6 +51,15 @@ fn read_sql(text: &str, depth: usize) -> (Vec<Effect>, Explained) {
             let (found, explained) = read_query(sql);
             effects.extend(found);
             (effects, explained)
+        }
+        Some(Head::Do(tokens)) => (body::read_do(&tokens, depth), Explained::all()),
+        Some(Head::Routine(mut tokens)) => match body::read_routine(&mut tokens, depth) {
+            Some(effect) => (vec![effect], Explained::all()),
+            None => (vec![Effect::Opaque { why: unknown(&first) }], Explained::all()),
+        },
+        Some(Head::Prepare(name, inner)) => {
+            let effects = read_text(inner, depth + 1);
+            (vec![Effect::Prepares { name, effects }], Explained::all())
         }
         None => (vec![Effect::Opaque { why: unknown(&first) }], Explained::all()),
     }

@@ -10,8 +10,14 @@ pub(super) enum Head<'a> {
     Effects(Vec<Effect>),
     /// What runs is this query, after these effects.
     Query(Vec<Effect>, &'a str),
-    /// A statement within a statement (PREPARE, EXPLAIN ANALYZE), to be read for itself.
+    /// A statement within a statement (EXPLAIN ANALYZE), to be read for itself.
     Inner(&'a str),
+    /// PREPARE of this name and statement.
+    Prepare(String, &'a str),
+    /// What follows DO.
+    Do(Tokens<'a>),
+    /// What follows CREATE FUNCTION or PROCEDURE.
+    Routine(Tokens<'a>),
 }
 
 /// Statements that destroy nothing, by their first word.
@@ -80,7 +86,7 @@ const HARMLESS_DROPS: [&str; 27] = [
 ];
 
 /// What is created without touching what is there; tables, types, schemas and rules are not here.
-const HARMLESS_CREATES: [&str; 32] = [
+const HARMLESS_CREATES: [&str; 30] = [
     "access",
     "aggregate",
     "cast",
@@ -90,14 +96,12 @@ const HARMLESS_CREATES: [&str; 32] = [
     "database",
     "event",
     "extension",
-    "function",
     "group",
     "index",
     "language",
     "operator",
     "policy",
     "procedural",
-    "procedure",
     "publication",
     "recursive",
     "role",
@@ -125,19 +129,19 @@ pub(super) fn read(text: &str) -> Option<Head<'_>> {
         "truncate" => truncate(tokens).map(Head::Effects),
         "alter" => alter::read(tokens).map(Head::Effects),
         "create" => create(tokens),
-        "do" => Some(Head::Effects(body::read_do(tokens))),
+        "do" => Some(Head::Do(tokens.clone())),
         "copy" => copy(tokens),
         "call" => call(tokens).map(Head::Effects),
         "explain" => Some(explain(tokens)),
         "prepare" if tokens.is_word(0, "transaction") => Some(Head::Effects(Vec::new())),
-        "prepare" => tokens.find(&["as"]).then(|| {
-            tokens.skip();
-            Head::Inner(tokens.rest())
-        }),
-        "execute" => {
-            let why = "EXECUTE runs a statement that was prepared elsewhere".to_owned();
-            Some(Head::Effects(vec![Effect::DynamicSql { why }]))
+        "prepare" => {
+            let name = tokens.name()?;
+            tokens.find(&["as"]).then(|| {
+                tokens.skip();
+                Head::Prepare(name, tokens.rest())
+            })
         }
+        "execute" => Some(Head::Effects(vec![Effect::ExecutesPrepared { name: tokens.name()? }])),
         "declare" => tokens.find(&["for"]).then(|| {
             tokens.skip();
             Head::Query(Vec::new(), tokens.rest())
@@ -246,6 +250,9 @@ fn create<'a>(tokens: &mut Tokens<'a>) -> Option<Head<'a>> {
     tokens.eat(&["or", "replace"]);
     if tokens.is_word(0, "rule") {
         return Some(Head::Effects(body::read_rule(tokens)));
+    }
+    if tokens.eat(&["function"]) || tokens.eat(&["procedure"]) {
+        return Some(Head::Routine(tokens.clone()));
     }
     if tokens.eat(&["materialized", "view"]) {
         return Some(created_by_query(tokens, Vec::new()));
