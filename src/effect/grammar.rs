@@ -236,6 +236,7 @@ fn text_of(node: &impl AstNode) -> String {
 mod tests {
     use super::read;
     use crate::effect::query::by_sqlparser;
+    use crate::effect::tokens::Tokens;
 
     #[test]
     fn both_grammars_say_the_same() {
@@ -262,7 +263,7 @@ mod tests {
                WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT VALUES (f(1))",
             "MERGE INTO t USING s ON t.id = s.id WHEN NOT MATCHED THEN INSERT VALUES (1)",
         ] {
-            let one = by_sqlparser(sql).expect(sql);
+            let one = by_sqlparser(&Tokens::new(sql)).expect(sql);
             let other = read(sql).expect(sql);
             assert_eq!(other.effects, one.effects, "{sql}");
         }

@@ -1,6 +1,7 @@
 //! Queries and data-modifying statements, read from sqlparser's tree: every INSERT, UPDATE, DELETE
 //! and MERGE at any depth.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -11,27 +12,26 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
+use super::tokens::Tokens;
 use super::tripwire::Explained;
 use super::{Effect, calls, grammar, reach};
-use crate::sql::lexer::{Lexer, Token, TokenKind};
-use crate::sql::too_much;
+use crate::sql::lexer::TokenKind;
+use crate::sql::too_much_of;
 use crate::text::QualifiedName;
 
-/// An INSERT with more text than this is parsed without its value lists.
-const LONG_INSERT: usize = 16 * 1024;
 /// Nesting is measured before parsing, and sqlparser takes a few steps for each level.
 const MAX_RECURSION: usize = 1_000;
 /// The DO of an ON CONFLICT is looked for this many tokens ahead.
 const LONGEST_TARGET: usize = 500;
 
-/// Reads one query or data-modifying statement; `None` where sqlparser can't.
-pub(super) fn read(sql: &str) -> Option<(Vec<Effect>, Explained)> {
-    let shortened = shorten(sql);
-    let sql = shortened.as_deref().unwrap_or(sql);
-    if let Some(why) = too_much(sql) {
+/// Reads one query or data-modifying statement; `None` where neither grammar knows it.
+pub(super) fn read(tokens: &Tokens<'_>) -> Option<(Vec<Effect>, Explained)> {
+    let (text, left) = tokens.left();
+    if let Some(why) = too_much_of(text, left.iter().copied()) {
         return Some((vec![Effect::Opaque { why }], Explained::all()));
     }
-    let reading = by_sqlparser(sql).or_else(|| grammar::read(&masked(sql, Mask::Parameters)))?;
+    let reading =
+        by_sqlparser(tokens).or_else(|| grammar::read(&masked(tokens, Mask::Parameters)))?;
     Some((reading.effects, reading.explained))
 }
 
@@ -63,8 +63,8 @@ impl Reading {
 }
 
 /// The reading of sqlparser's tree; `None` where it has none.
-pub(super) fn by_sqlparser(sql: &str) -> Option<Reading> {
-    let statements = parse(sql)?;
+pub(super) fn by_sqlparser(tokens: &Tokens<'_>) -> Option<Reading> {
+    let statements = parse(tokens)?;
     let [statement] = statements.as_slice() else { return None };
     let mut reading = Reading::new(runs_for_its_calls(statement));
     let _ = statement.visit(&mut reading);
@@ -73,7 +73,7 @@ pub(super) fn by_sqlparser(sql: &str) -> Option<Reading> {
 
 /// sqlparser's tree of a condition; `None` where it refuses it.
 pub(super) fn condition(text: &str) -> Option<Expr> {
-    let text = masked(text, Mask::Everything);
+    let text = masked(&Tokens::new(text), Mask::Everything);
     let mut parser = parser(&text)?;
     let expr = parser.parse_expr().ok()?;
     (parser.peek_token().token == sqlparser::tokenizer::Token::EOF).then_some(expr)
@@ -98,8 +98,8 @@ fn part(part: &ObjectNamePart) -> Option<String> {
     part.as_ident().map(folded)
 }
 
-fn parse(sql: &str) -> Option<Vec<Statement>> {
-    let sql = masked(sql, Mask::Everything);
+fn parse(tokens: &Tokens<'_>) -> Option<Vec<Statement>> {
+    let sql = masked(tokens, Mask::Everything);
     parser(&sql)?.parse_statements().ok()
 }
 
@@ -119,16 +119,19 @@ enum Mask {
 
 /// The same text without words that sqlparser does not know and that change no reading: ONLY,
 /// OVERRIDING, the target of ON CONFLICT, a driver's parameters.
-fn masked(sql: &str, mask: Mask) -> String {
+fn masked<'a>(tokens: &Tokens<'a>, mask: Mask) -> Cow<'a, str> {
     let all = mask == Mask::Everything;
-    let tokens: Vec<Token> = Lexer::new(sql).filter(Token::is_significant).collect();
+    let (sql, left) = tokens.left();
+    let Some(first) = left.first() else { return Cow::Borrowed("") };
+    let behind = left.last().map_or(0, |last| last.span.end);
+    let tokens = left;
     let is = |index: usize, word: &str| {
         tokens.get(index).is_some_and(|token| {
             token.kind == TokenKind::Word && token.span.of(sql).eq_ignore_ascii_case(word)
         })
     };
-    let mut out = String::with_capacity(sql.len());
-    let mut copied = 0;
+    let mut out = String::new();
+    let mut copied = first.span.start;
     let mut put = |first: usize, behind: usize, with: &str| {
         // What stands inside a part that was left out already is left out with it.
         if first < behind && tokens[first].span.start >= copied {
@@ -162,43 +165,11 @@ fn masked(sql: &str, mask: Mask) -> String {
             put(index, index + 1, "$1");
         }
     }
-    out.push_str(&sql[copied..]);
-    out
-}
-
-/// The INSERT with only the first of its value lists; `None` where it is short or something else.
-///
-/// What is left out can hold no statement, for PostgreSQL allows those at the top only.
-fn shorten(sql: &str) -> Option<String> {
-    if sql.len() < LONG_INSERT || !sql.get(..6)?.eq_ignore_ascii_case("insert") {
-        return None;
+    if out.is_empty() && copied == first.span.start {
+        return Cow::Borrowed(&sql[copied..behind]);
     }
-    let mut depth = 0_usize;
-    let mut in_values = false;
-    let mut first_list_end = None;
-    let mut tail = sql.len();
-    for token in Lexer::new(sql).filter(Token::is_significant) {
-        match token.kind {
-            TokenKind::Symbol(b'(') => depth += 1,
-            TokenKind::Symbol(b')') => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 && in_values && first_list_end.is_none() {
-                    first_list_end = Some(token.span.end);
-                }
-            }
-            TokenKind::Symbol(b',') if depth == 0 => {}
-            TokenKind::Word if depth == 0 && !in_values => {
-                in_values = token.span.of(sql).eq_ignore_ascii_case("values");
-            }
-            _ if depth == 0 && first_list_end.is_some() => {
-                tail = token.span.start;
-                break;
-            }
-            _ => {}
-        }
-    }
-    let head = &sql[..first_list_end?];
-    Some(format!("{head} {}", &sql[tail..]))
+    out.push_str(&sql[copied..behind]);
+    Cow::Owned(out)
 }
 
 /// Whether a function called in it is called for its own sake: a SELECT, or rows that a SELECT feeds

@@ -10,16 +10,16 @@ use crate::text::QualifiedName;
 pub(in crate::effect) struct Tokens<'a> {
     text: &'a str,
     /// Shared, because parts of a long statement are looked at one by one.
-    all: Rc<[Token]>,
+    all: Rc<Vec<Token>>,
     at: usize,
     end: usize,
 }
 
 impl<'a> Tokens<'a> {
     pub(in crate::effect) fn new(text: &'a str) -> Self {
-        let all: Rc<[Token]> = Lexer::new(text).filter(Token::is_significant).collect();
-        let end = all.len();
-        Self { text, all, at: 0, end }
+        let mut all = Vec::with_capacity(text.len() / 5 + 8);
+        all.extend(Lexer::new(text).filter(Token::is_significant));
+        Self { text, at: 0, end: all.len(), all: Rc::new(all) }
     }
 
     /// Whether nothing is left.
@@ -96,6 +96,14 @@ impl<'a> Tokens<'a> {
         Some(name)
     }
 
+    /// Reads `$1`.
+    pub(in crate::effect) fn parameter(&mut self) -> Option<String> {
+        let is_parameter = self.token(0)?.kind == TokenKind::Parameter;
+        let text = self.text(0).to_owned();
+        self.at += usize::from(is_parameter);
+        is_parameter.then_some(text)
+    }
+
     /// Whether this name stands somewhere from here on.
     pub(in crate::effect) fn mentions(&self, name: &str) -> bool {
         let mut tokens = self.clone();
@@ -162,6 +170,16 @@ impl<'a> Tokens<'a> {
         false
     }
 
+    /// What stands between the parentheses, of a group that is all there is.
+    pub(in crate::effect) fn inside(mut self) -> Option<Self> {
+        let is_group = self.is_symbol(0, b'(')
+            && self.end - self.at > 1
+            && self.all[self.end - 1].kind == TokenKind::Symbol(b')');
+        self.at += 1;
+        self.end = self.end.saturating_sub(1);
+        is_group.then_some(self)
+    }
+
     /// Steps forward to one of these words outside of parentheses; false where there is none.
     pub(in crate::effect) fn find(&mut self, words: &[&str]) -> bool {
         let start = self.at;
@@ -216,6 +234,11 @@ impl<'a> Tokens<'a> {
             (Some(first), Some(last)) => &self.text[first.span.start..last.span.end],
             _ => "",
         }
+    }
+
+    /// The tokens from here on, and the text that their spans speak of.
+    pub(in crate::effect) fn left(&self) -> (&'a str, &[Token]) {
+        (self.text, &self.all[self.at.min(self.end)..self.end])
     }
 
     /// The tokens between here and `later`.

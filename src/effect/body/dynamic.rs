@@ -205,12 +205,12 @@ impl<'a> Variables<'a> {
         }
         let start = tokens.clone();
         if tokens.eat_group() {
-            return inside(start.up_to_tokens(tokens)).map(|inner| self.fold(inner, depth + 1));
+            return start.up_to_tokens(tokens).inside().map(|inner| self.fold(inner, depth + 1));
         }
         let name = tokens.qualified()?;
         let arguments = tokens.clone();
         if tokens.eat_group() {
-            let inner = inside(arguments.up_to_tokens(tokens))?;
+            let inner = arguments.up_to_tokens(tokens).inside()?;
             return self.call(&name.name, inner, depth);
         }
         let held = self.held.get(&name.name).filter(|_| name.schema.is_none())?;
@@ -354,13 +354,6 @@ fn joined(mut first: Vec<Built>, second: &[Built]) -> Option<Vec<Built>> {
         })
     };
     Some(first.into_iter().flat_map(with_each).collect())
-}
-
-/// What stands between the parentheses of a group.
-fn inside(mut group: Tokens<'_>) -> Option<Tokens<'_>> {
-    group.skip();
-    let inner = group.until(|tokens| tokens.is_symbol(0, b')'));
-    group.is_symbol(0, b')').then_some(inner)
 }
 
 /// The text that a string constant stands for; `None` where that takes more than undoing quotes.

@@ -58,6 +58,11 @@ impl<'a> Cutter<'a> {
             self.tokens.skip();
             return;
         }
+        // `#option dump` and its kin: a word and its value.
+        if self.tokens.text(0) == "#" {
+            (0..3).for_each(|_| self.tokens.skip());
+            return;
+        }
         if self.assignment() {
             return;
         }
@@ -142,7 +147,7 @@ impl<'a> Cutter<'a> {
     /// `name := value;`, also of a field or an element.
     fn assignment(&mut self) -> bool {
         let mut tokens = self.tokens.clone();
-        let Some(name) = tokens.name() else { return false };
+        let Some(name) = tokens.name().or_else(|| tokens.parameter()) else { return false };
         let is_whole = is_assigned(&tokens);
         while !is_assigned(&tokens) {
             if tokens.eat_symbol(b'.') {
