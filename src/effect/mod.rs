@@ -15,6 +15,8 @@ mod insert;
 mod query;
 mod reach;
 mod read;
+#[cfg(test)]
+mod soup;
 mod tokens;
 mod tripwire;
 mod utility;

@@ -22,6 +22,15 @@ impl<'a> Tokens<'a> {
         Self { text, at: 0, end: all.len(), all: Rc::new(all) }
     }
 
+    /// Why one of them could not be made sense of.
+    pub(in crate::effect) fn trouble(&self) -> Option<&'static str> {
+        self.all.iter().find_map(|token| match token.kind {
+            TokenKind::Bad(why) => Some(why),
+            TokenKind::MetaCommand => Some("it holds a backslash, which is not SQL"),
+            _ => None,
+        })
+    }
+
     /// Whether nothing is left.
     pub(in crate::effect) const fn is_done(&self) -> bool {
         self.at >= self.end

@@ -188,7 +188,11 @@ fn read_sql(text: &str, depth: usize) -> Vec<Effect> {
 }
 
 fn read_plpgsql(body: &str, depth: usize) -> Vec<Effect> {
-    let pieces = plpgsql::pieces(body);
+    let tokens = Tokens::new(body);
+    if let Some(why) = tokens.trouble() {
+        return opaque(format!("the body in it cannot be read: {why}"));
+    }
+    let pieces = plpgsql::pieces(tokens);
     let mut variables = Variables::default();
     for piece in &pieces {
         match piece {
@@ -241,6 +245,7 @@ impl<'a> Reader<'a> {
             Piece::Expression(tokens) | Piece::Assign(_, tokens) | Piece::Each(_, tokens) => {
                 self.expression(tokens);
             }
+            Piece::Words(tokens) => self.words(tokens),
             Piece::Declare(_) | Piece::Receive(_) => {}
             Piece::Enter { always } => {
                 self.branches.push(Branch { always: *always, from: self.effects.len() });
@@ -302,11 +307,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expression(&mut self, tokens: &Tokens<'_>) {
+    fn words(&mut self, tokens: &Tokens<'_>) {
         if let Some(word) = suspect(tokens) {
             let why = format!("{word} in its body is not explained by what was read of it");
             self.effects.push(Effect::Opaque { why });
         }
+    }
+
+    fn expression(&mut self, tokens: &Tokens<'_>) {
+        self.words(tokens);
         for effect in unknown_calls(tokens) {
             let is_new = match &effect {
                 Effect::CallsFunction { name } => self.called.insert(name.clone()),

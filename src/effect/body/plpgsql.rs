@@ -13,6 +13,8 @@ pub(super) enum Piece<'a> {
     Execute(Tokens<'a>),
     /// Something is computed.
     Expression(Tokens<'a>),
+    /// Names, types and options, which compute nothing.
+    Words(Tokens<'a>),
     /// A variable is declared.
     Declare(String),
     /// `variable := value`.
@@ -34,8 +36,8 @@ pub(super) enum Piece<'a> {
 }
 
 /// Cuts a body into its pieces.
-pub(super) fn pieces(body: &str) -> Vec<Piece<'_>> {
-    let mut cutter = Cutter { tokens: Tokens::new(body), pieces: Vec::new() };
+pub(super) fn pieces(body: Tokens<'_>) -> Vec<Piece<'_>> {
+    let mut cutter = Cutter { tokens: body, pieces: Vec::new() };
     while !cutter.tokens.is_done() {
         cutter.step();
     }
@@ -54,7 +56,8 @@ impl<'a> Cutter<'a> {
             return;
         }
         if self.tokens.text(0).starts_with("<<") {
-            self.tokens.until(|tokens| tokens.text(0).starts_with(">>"));
+            let label = self.tokens.until(|tokens| tokens.text(0).starts_with(">>"));
+            self.pieces.push(Piece::Words(label));
             self.tokens.skip();
             return;
         }
@@ -105,8 +108,9 @@ impl<'a> Cutter<'a> {
                 self.pieces.push(Piece::Expression(items));
             }
             "fetch" | "move" => {
-                let (text, targets) = without_into(&self.statement());
-                drop(text);
+                let statement = self.statement();
+                let (_, targets) = without_into(&statement);
+                self.pieces.push(Piece::Words(statement));
                 self.pieces.extend(targets.into_iter().map(Piece::Receive));
             }
             _ => self.sql(),
@@ -180,10 +184,17 @@ impl<'a> Cutter<'a> {
                 continue;
             }
             let mut declared = self.statement();
-            let Some(name) = declared.name() else { continue };
+            let mut name = declared.clone();
+            name.skip();
+            self.pieces.push(Piece::Words(declared.up_to_tokens(&name)));
+            let Some(name) = declared.name() else {
+                self.pieces.push(Piece::Words(declared));
+                continue;
+            };
             let mut cursor = declared.clone();
             if cursor.find(&["cursor"]) {
                 let query = cursor.find(&["for", "is"]);
+                self.pieces.push(Piece::Words(declared.up_to_tokens(&cursor)));
                 cursor.skip();
                 self.pieces.push(Piece::Receive(name));
                 if query {
@@ -192,7 +203,10 @@ impl<'a> Cutter<'a> {
                 continue;
             }
             self.pieces.push(Piece::Declare(name.clone()));
-            declared.until(|tokens| is_assigned(tokens) || tokens.is_word(0, "default"));
+            let is_value =
+                |tokens: &Tokens<'_>| is_assigned(tokens) || tokens.is_word(0, "default");
+            let kind = declared.until(is_value);
+            self.pieces.push(Piece::Words(kind));
             declared.skip();
             if !declared.is_done() {
                 self.pieces.push(Piece::Assign(name, declared));
@@ -205,6 +219,7 @@ impl<'a> Cutter<'a> {
         self.tokens.skip();
         let mut targets = self.tokens.until(|tokens| ends(tokens, "in"));
         self.tokens.skip();
+        self.pieces.push(Piece::Words(targets.clone()));
         while let Some(name) = targets.qualified() {
             self.pieces.push(Piece::Receive(name.schema.unwrap_or(name.name)));
             targets.eat_symbol(b',');
@@ -227,6 +242,7 @@ impl<'a> Cutter<'a> {
         self.tokens.skip();
         let mut target = self.tokens.until(|tokens| ends(tokens, "in"));
         self.tokens.skip();
+        self.pieces.push(Piece::Words(target.clone()));
         self.tokens.eat(&["array"]);
         let values = self.tokens.until(|tokens| ends(tokens, "loop"));
         self.tokens.skip();
