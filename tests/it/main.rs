@@ -16,6 +16,7 @@ mod alembic;
 mod architecture;
 mod cases;
 mod connect;
+mod corpus;
 mod docs;
 mod interrupt;
 mod inventory;
