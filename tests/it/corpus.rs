@@ -41,9 +41,8 @@ fn every_statement_is_read_as_expected() {
             let lines = |mark: &str, text: &[String]| -> String {
                 text.iter().map(|line| format!("  {mark} {line}\n")).collect()
             };
-            let missing: Vec<_> = expected.iter().filter(|line| !is.contains(line)).cloned();
-            let extra: Vec<_> = is.iter().filter(|line| !expected.contains(line)).cloned();
-            let (missing, extra) = (missing.collect::<Vec<_>>(), extra.collect::<Vec<_>>());
+            let missing = without(&expected, &is);
+            let extra = without(&is, &expected);
             if missing.is_empty() && extra.is_empty() {
                 faults += &lines("in another order or number:", &is);
             }
@@ -147,6 +146,11 @@ impl Case {
         }
         format!("line {line}")
     }
+}
+
+/// The lines that the others don't have.
+fn without(lines: &[String], others: &[String]) -> Vec<String> {
+    lines.iter().filter(|line| !others.contains(line)).cloned().collect()
 }
 
 /// A finding as an expectation says it.
