@@ -13,6 +13,7 @@ mod reach;
 mod read;
 mod tokens;
 mod tripwire;
+mod truth;
 mod utility;
 
 pub use read::read;

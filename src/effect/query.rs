@@ -299,7 +299,8 @@ impl Reader {
             .filter(|column| !reach::demands_null(update.selection.as_ref(), column))
             .collect();
         if !columns.is_empty() {
-            let reach = reach::read(update.selection.as_ref(), &table, alias.as_deref(), sources);
+            let (set, selection) = (&update.assignments, update.selection.as_ref());
+            let reach = reach::of_update(set, selection, &table, alias.as_deref(), sources);
             self.effects.push(Effect::Update { table, columns, reach });
         }
     }
