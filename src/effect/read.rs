@@ -2,7 +2,7 @@
 
 use super::tripwire::{self, Explained};
 use super::utility::{self, Head};
-use super::{Effect, client, query};
+use super::{Effect, client, copy, query};
 use crate::sql::{Statement, StatementKind};
 
 /// Statements within statements (EXPLAIN ANALYZE EXPLAIN …) are read this deep.
@@ -49,6 +49,12 @@ fn read_sql(text: &str, depth: usize) -> (Vec<Effect>, Explained) {
 }
 
 fn read_query(text: &str) -> (Vec<Effect>, Explained) {
+    let (mut effects, explained) = read_statement(text);
+    effects.extend(copy::of_insert(text));
+    (effects, explained)
+}
+
+fn read_statement(text: &str) -> (Vec<Effect>, Explained) {
     query::read(text).or_else(|| query::read_by_words(text)).unwrap_or_else(|| {
         (vec![Effect::Opaque { why: unknown(&first_word(text)) }], Explained::all())
     })

@@ -197,9 +197,7 @@ impl Target<'_> {
         }
         let is_key = column_name(left).is_some_and(|name| name == "id");
         let is_length = match left {
-            Expr::Function(function) => {
-                LENGTHS.contains(&qualified(&function.name).name.as_str())
-            }
+            Expr::Function(function) => LENGTHS.contains(&qualified(&function.name).name.as_str()),
             _ => false,
         };
         let Some(Constant::Number(number)) = constant(right) else { return None };

@@ -79,9 +79,11 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
         all.extend(of_knowledge(script).map(|finding| Found { finding, script, effect: None }));
         for (statement, effects) in &reading.statements {
             for (effect, standing) in effects.iter().zip(&mut standings) {
-                if let Some(finding) = of_effect(script, statement, effect, standing) {
+                if let Some(finding) = of_effect(script, statement, effect, &standing) {
                     all.push(Found { finding, script, effect: Some((statement, effect)) });
                 }
+                let followers = of_followers(script, statement, effect, &standing);
+                all.extend(followers.map(|finding| Found { finding, script, effect: None }));
             }
         }
     }
@@ -102,10 +104,26 @@ fn of_effect(
     script: &Script,
     statement: &Statement,
     effect: &Effect,
-    standing: Standing,
+    standing: &Standing,
 ) -> Option<Finding> {
     let said = say::say(script, effect, standing)?;
-    Some(Finding {
+    Some(of_said(script, statement, effect, said))
+}
+
+/// What goes along by foreign keys that the batch itself shows; they are not measured for
+/// themselves, for the database does not have them yet.
+fn of_followers<'a>(
+    script: &'a Script,
+    statement: &'a Statement,
+    effect: &'a Effect,
+    standing: &'a Standing,
+) -> impl Iterator<Item = Finding> + use<'a> {
+    let said = say::followers(effect, standing);
+    said.map(move |said| of_said(script, statement, effect, said))
+}
+
+fn of_said(script: &Script, statement: &Statement, effect: &Effect, said: say::Said) -> Finding {
+    Finding {
         rule: said.rule,
         severity: said.severity,
         certainty: said.certainty,
@@ -116,7 +134,7 @@ fn of_effect(
         instead: instead::instead(effect, said.rule),
         object: said.object,
         allowance: None,
-    })
+    }
 }
 
 /// The statement as written; of a very long one the start, for each of its findings holds a copy.

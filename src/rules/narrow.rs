@@ -65,7 +65,8 @@ const WITH_LENGTH: [&str; 8] =
     ["char", "character", "bpchar", "bit", "varchar", "character varying", "varbit", "bit varying"];
 
 /// Functions of one value that keep it, in another form.
-const KEEPING: [&str; 5] = ["to_json", "to_jsonb", "to_timestamp", "array_to_json", "hstore_to_jsonb"];
+const KEEPING: [&str; 5] =
+    ["to_json", "to_jsonb", "to_timestamp", "array_to_json", "hstore_to_jsonb"];
 
 /// Judges a type change; `None` where it can only widen.
 pub(super) fn judge(column: &str, to: &str, using: Option<&str>) -> Option<Narrowing> {
@@ -117,8 +118,7 @@ fn keeps_the_moment(column: &str, to: &str, using: &str) -> bool {
     is_constant
         && is_exact
         && cast_chain(column, &using[..at]).is_some_and(|casts| casts.is_empty())
-        && (base == "timestamp with time zone"
-            || base == "timestamp without time zone" && is_utc)
+        && (base == "timestamp with time zone" || base == "timestamp without time zone" && is_utc)
 }
 
 /// Whether every value of the old type is one of the new type, so that a change of type without
@@ -290,7 +290,7 @@ fn kept<'a>(column: &str, expression: &'a str) -> Option<&'a str> {
     }
     if let Some(inner) = inside("coalesce", ')') {
         let (first, others) = inner.split_once(',')?;
-        return (!names(first, "coalesce") && !names(others, column)).then_some(first);
+        return (!names(others, column)).then_some(first);
     }
     let inner = KEEPING.iter().find_map(|function| inside(function, ')'))?;
     (!inner.contains(',')).then_some(inner)
