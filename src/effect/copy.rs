@@ -5,11 +5,17 @@ use super::tokens::Tokens;
 use super::{Effect, LeavesOut};
 use crate::text::QualifiedName;
 
+/// A longer INSERT holds values, or a query that nobody reads as a copy.
+const LONGEST_INSERT: usize = 64 * 1024;
+
 /// More of a condition than this is not repeated.
 const LONGEST: usize = 200;
 
 /// `INSERT INTO x SELECT * FROM t`, as far as its words tell.
 pub(super) fn of_insert(sql: &str) -> Option<Effect> {
+    if sql.len() > LONGEST_INSERT {
+        return None;
+    }
     let mut tokens = Tokens::new(sql);
     if !tokens.eat(&["insert", "into"]) {
         return None;
