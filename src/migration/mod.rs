@@ -2,6 +2,7 @@
 
 pub mod alembic;
 pub mod files;
+pub mod psql;
 
 use crate::script::{Knowledge, Origin, Script};
 
