@@ -79,6 +79,10 @@ impl Walker<'_> {
     fn foreign_call(&mut self, call: &ExprCall) -> Option<String> {
         let was_silent = std::mem::replace(&mut self.is_silent, true);
         let callee = match &*call.func {
+            Expr::Subscript(_) => match self.eval(&call.func) {
+                Value::Unknown(source) => Value::External(source),
+                other => other,
+            },
             Expr::Name(_) => self.eval(&call.func),
             Expr::Attribute(it) if matches!(&*it.value, Expr::Name(_)) => self.eval(&call.func),
             _ => Value::None,
@@ -215,13 +219,11 @@ impl Walker<'_> {
             args.positional.insert(0, receiver.clone());
         }
         let depth = self.branch.len();
-        let caller_depth = std::mem::take(&mut self.depth);
         self.push_frame(function.module, function.frame);
         self.frame().definition = Some(pointer);
         self.bind(&definition.parameters, &args);
         let flow = self.block(&definition.body);
         let frame = self.frames.pop().unwrap_or_default();
-        self.depth = caller_depth;
         self.branch.truncate(depth);
         self.anchor = had_anchor;
         let mut returned = frame.returned;
@@ -418,6 +420,16 @@ impl Walker<'_> {
                 Some(items) => i64::try_from(items.len()).map_or(Value::None, Value::Int),
                 None => self.unknown(range),
             },
+            ("globals", None) => {
+                let module = self.module();
+                let names = self.loaded[module].names.iter();
+                let mut pairs: Vec<(&String, &Value)> = names.collect();
+                pairs.sort_by_key(|(name, _)| *name);
+                let pairs = pairs
+                    .into_iter()
+                    .map(|(name, value)| (Value::text(name.as_str()), value.clone()));
+                Value::Dict(Rc::new(pairs.collect()))
+            }
             ("range", Some(_)) => self.range(args, range),
             ("enumerate", Some(value)) => match self.items(value) {
                 Some(items) => Value::list(

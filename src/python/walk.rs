@@ -9,6 +9,7 @@ use ruff_text_size::{Ranged, TextRange};
 use super::Modules;
 use super::assigned;
 use super::emit::Sink;
+use super::mentions;
 use super::modules::Module;
 use super::text::Text;
 use super::value::{Class, Function, Value};
@@ -18,6 +19,9 @@ use crate::text::Span;
 const FUEL: usize = 400_000;
 /// Rounds of loops that are gone through one by one.
 const ROUNDS: usize = 1_000;
+
+/// Blocks and expressions within one another, through all calls.
+const DEEPEST: usize = 140;
 
 /// How a block ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,16 +155,29 @@ impl<'m> Walker<'m> {
     }
 
     pub(super) fn block(&mut self, body: &[Stmt]) -> Flow {
+        self.depth += 1;
+        let mut flow = Flow::Next;
         for statement in body {
-            if !self.spend(1, statement.range()) {
-                return Flow::Return;
+            if !self.spend(1, statement.range()) || self.is_too_deep(statement.range()) {
+                flow = Flow::Return;
+            } else {
+                flow = self.statement(statement);
             }
-            let flow = self.statement(statement);
             if flow != Flow::Next {
-                return flow;
+                break;
             }
         }
-        Flow::Next
+        self.depth -= 1;
+        flow
+    }
+
+    /// Whether to go no deeper; what could be sent from there is not known.
+    pub(super) fn is_too_deep(&mut self, range: TextRange) -> bool {
+        let is_too_deep = self.depth >= DEEPEST;
+        if is_too_deep && mentions::sends(self.written(range)) {
+            self.unreadable("it is nested too deeply to be followed".to_owned(), range);
+        }
+        is_too_deep
     }
 
     fn statement(&mut self, statement: &Stmt) -> Flow {
@@ -227,6 +244,14 @@ impl<'m> Walker<'m> {
                     if let Some(target) = &item.optional_vars {
                         self.assign(target, &value);
                     }
+                }
+                // What stops in there does not stop what follows.
+                if self
+                    .written(it.items.first().map_or(it.range, |item| item.range))
+                    .contains("suppress")
+                {
+                    self.repeat(&it.body, it.range);
+                    return Flow::Next;
                 }
                 return self.block(&it.body);
             }
