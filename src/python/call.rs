@@ -8,13 +8,16 @@ use ruff_text_size::{Ranged, TextRange};
 use super::assigned::MUTATORS;
 use super::modules::is_known_package;
 use super::text::Text;
-use super::value::{ChangeKind, Class, Function, Lambda, Value};
+use super::value::{ChangeKind, Function, Lambda, Value};
 use super::walk::{Flow, Walker};
 use super::{mentions, strings};
 use crate::text::Span;
 
 /// Functions that call functions, this deep.
 const DEEPEST: usize = 24;
+
+/// The work of a call, in steps.
+const CALL: usize = 10;
 
 /// Calls of a function within itself, this many.
 const MOST_OPEN: usize = 6;
@@ -214,6 +217,9 @@ impl Walker<'_> {
         if function.module != 0 && self.module() == 0 && self.anchor.is_none() {
             self.anchor = Some(Span::new(range.start().to_usize(), range.end().to_usize()));
         }
+        if !self.spend(CALL, range) {
+            return self.unknown(range);
+        }
         let mut args = args.clone();
         if let Some(receiver) = &function.receiver {
             args.positional.insert(0, receiver.clone());
@@ -301,48 +307,6 @@ impl Walker<'_> {
             };
             self.frame().names.insert(rest.name.to_string(), value);
         }
-    }
-
-    fn construct(&mut self, class: &Rc<Class>, args: &Args, range: TextRange) -> Value {
-        if class.is_enum {
-            return self.unknown(range);
-        }
-        let object = Value::Instance(Rc::clone(class));
-        if let Some((_, Value::Function(init))) =
-            class.members.iter().find(|(name, _)| name == "__init__")
-        {
-            let init = bound(init, object.clone());
-            self.run(&init, args, range);
-        }
-        object
-    }
-
-    /// A method of an object or class of the project; `None` where it has none of that name.
-    pub(super) fn own_method(
-        &mut self,
-        class: &Class,
-        receiver: &Value,
-        name: &str,
-        args: &Args,
-        range: TextRange,
-    ) -> Option<Value> {
-        let (_, member) = class.members.iter().find(|(own, _)| own == name)?;
-        let Value::Function(function) = member else {
-            return Some(self.invoke(&member.clone(), args, range));
-        };
-        let Stmt::FunctionDef(definition) = &*function.definition else { return None };
-        let decorated = |wanted: &str| {
-            definition.decorator_list.iter().any(|decorator| match &decorator.expression {
-                Expr::Name(name) => name.id.as_str() == wanted,
-                _ => false,
-            })
-        };
-        let is_instance = matches!(receiver, Value::Instance(_));
-        if decorated("staticmethod") || (!is_instance && !decorated("classmethod")) {
-            return Some(self.run(&Rc::clone(function), args, range));
-        }
-        let function = bound(function, receiver.clone());
-        Some(self.run(&function, args, range))
     }
 
     /// `names.append(…)`: the name holds the changed list from here on.
@@ -540,11 +504,6 @@ impl Walker<'_> {
             _ => Text::hole(self.written(range)),
         }
     }
-}
-
-fn bound(function: &Rc<Function>, receiver: Value) -> Rc<Function> {
-    let (module, definition) = (function.module, Rc::clone(&function.definition));
-    Rc::new(Function { module, definition, frame: function.frame, receiver: Some(receiver) })
 }
 
 /// Whether a function only writes to a log.

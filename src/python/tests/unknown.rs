@@ -97,6 +97,10 @@ fn whoever_gets_the_connection_is_asked_what_he_does_with_it() {
         module,
         &[
             (
+                "def upgrade():\n    STEPS[name]()",
+                &["3: ? `STEPS[name]` is not in this project: what it does is not known"],
+            ),
+            (
                 "from app.tools import clean\ndef upgrade():\n    clean(op.get_bind())",
                 &["4: ? `clean` gets the connection, and what it does is not known"],
             ),

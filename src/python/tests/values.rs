@@ -96,6 +96,11 @@ fn functions_get_their_arguments() {
         module,
         &[
             (
+                "def upgrade(engine):\n    globals()[f'upgrade_{engine}']()\ndef upgrade_a():\n    op.drop_table('a')\ndef upgrade_b():\n    op.drop_table('b')\ndef downgrade_b():\n    op.drop_table('c')",
+                &["5: DROP TABLE a", "7: DROP TABLE b"],
+            ),
+            ("x = 1", &["2: ? it has no function `upgrade` that could be read"]),
+            (
                 "T = 'a'\ndef go(t, c='x', *, s=None):\n    op.drop_column(t, c, schema=s)\ndef upgrade():\n    go(T)\n    go('b', s='q')\n    go(c='y', t='d')",
                 &[
                     "4: ALTER TABLE a DROP COLUMN x",
