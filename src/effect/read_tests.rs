@@ -89,11 +89,11 @@ fn each_action_of_an_alter_table() {
          ALTER TABLE t ALTER c SET EXPRESSION AS (a + 1);
          ALTER TABLE t RENAME type TO kind;"
     ), @r#"
-    AddColumn { table: QualifiedName { schema: None, name: "t" }, column: "a" }
     DropColumn { table: QualifiedName { schema: None, name: "t" }, column: "b", cascade: false }
     DropColumn { table: QualifiedName { schema: None, name: "t" }, column: "C", cascade: true }
     ChangeType { table: QualifiedName { schema: None, name: "t" }, column: "d", to: "int", using: Some("d::int") }
     ChangeType { table: QualifiedName { schema: None, name: "t" }, column: "e", to: "varchar(5)", using: Some("left(e, 5)") }
+    AddColumn { table: QualifiedName { schema: None, name: "t" }, column: "a" }
     DetachPartition { parent: QualifiedName { schema: None, name: "t" }, partition: QualifiedName { schema: None, name: "p" } }
     DetachPartition { parent: QualifiedName { schema: None, name: "p" }, partition: QualifiedName { schema: None, name: "c" } }
     SetUnlogged { table: QualifiedName { schema: None, name: "t" } }
