@@ -3,6 +3,7 @@
 
 mod documented;
 mod hostile;
+mod printed;
 mod schemas;
 mod told;
 
