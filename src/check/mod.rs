@@ -6,6 +6,7 @@
 //! what is asked for as new, or named file by file, is read as one.
 
 mod answer;
+mod follow;
 mod read;
 mod select;
 
@@ -53,6 +54,10 @@ pub struct CheckRequest {
 /// Files of this size are read one at a time, so that only one of them is held in memory.
 const LARGE: u64 = 4 * 1024 * 1024;
 
+/// What to do about a file that nobody could read.
+const UNREAD: &str = "write it as UTF-8 text with plain statements, so that it can be read;\n\
+                      or read it yourself, and agree to it as it is";
+
 /// Fewer files are not worth a thread.
 const FEW: usize = 16;
 
@@ -62,11 +67,16 @@ pub fn check(request: &CheckRequest, record: &mut Record) -> Result<(), Refusal>
     record.warnings.extend(selected.warnings.iter().cloned());
     let asked: Vec<Allowance> = request.allowances.iter().map(unbounded).collect();
     let mut used = vec![false; asked.len()];
+    let mut follows = false;
     for told in each(&selected.sets, |set| check_set(set, &selected, request, &asked)) {
         record.scripts.extend(told.scripts);
         record.findings.extend(told.findings);
+        follows |= told.follows;
         record.warnings.extend(told.warnings);
         used.iter_mut().zip(told.used).for_each(|(used, now)| *used |= now);
+    }
+    if follows {
+        follow::once(record);
     }
     for (allowance, used) in request.allowances.iter().zip(used) {
         // The configuration speaks of the whole project, and here may be one file of it.
@@ -84,6 +94,8 @@ struct Told {
     scripts: Vec<ScriptSummary>,
     findings: Vec<Finding>,
     warnings: Vec<String>,
+    /// A script included another.
+    follows: bool,
     /// Which of the agreements from outside covered something.
     used: Vec<bool>,
 }
@@ -94,10 +106,12 @@ fn check_set(
     request: &CheckRequest,
     asked: &[Allowance],
 ) -> Told {
-    let scripts: Vec<Script> = set
-        .iter()
-        .filter_map(|migration| read::script(migration, &selected.roots, request.direction))
-        .collect();
+    let directory = request.environment.directory();
+    let read = |migration: &select::Migration| {
+        let script = read::script(migration, &selected.roots, request.direction)?;
+        Some(follow::followed(script, &migration.found.path, directory))
+    };
+    let scripts: Vec<Script> = set.iter().filter_map(read).flatten().collect();
     let readings: Vec<ScriptReading> = scripts.iter().map(rules::read).collect();
     let mut findings = rules::findings(&readings);
     let (comments, malformed) = plan::written(&readings);
@@ -107,6 +121,9 @@ fn check_set(
     let schemas = vec![None; findings.len()];
     let mut used = policy::agree(&mut findings, &schemas, &unbound);
     for finding in &mut findings {
+        if finding.rule == "opaque" && finding.statement.is_empty() {
+            UNREAD.clone_into(&mut finding.instead);
+        }
         let agreed = finding.allowance.take();
         let which = agreed.and_then(|agreed| unbound.iter().position(|one| *one == agreed));
         finding.allowance = which.map(|which| written[which].clone());
@@ -116,8 +133,9 @@ fn check_set(
     findings.extend(unused.map(|(allowance, _)| plan::unused_allowance(allowance)));
     findings.extend(malformed);
     Told {
-        warnings: silenced(&readings).into_iter().collect(),
-        scripts: readings.iter().map(read::summary).collect(),
+        warnings: silenced(&readings).filter(|_| selected.is_by_name).into_iter().collect(),
+        follows: readings.len() > set.len(),
+        scripts: follow::joined(readings.iter().map(read::summary)),
         findings,
         used: from_outside,
     }

@@ -4,6 +4,7 @@ pub mod alembic;
 pub mod content;
 pub mod files;
 pub mod git;
+pub mod include;
 pub mod modules;
 pub mod order;
 pub mod part;

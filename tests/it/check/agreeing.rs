@@ -43,7 +43,7 @@ fn comments_that_cover_nothing_are_found() {
     let _ = check(&sandbox, &["unused.sql"]).exits(Exit::Ok).prints("note[unused-allowance]");
     assert_eq!(rules(&sandbox, &["malformed.sql"]), ["drop-table", "unused-allowance"]);
     let _ = check(&sandbox, &["malformed.sql"]).exits(Exit::Blocked).prints("say why");
-    let _ = check(&sandbox, &["misnamed.sql"]).exits(Exit::Blocked).prints("no rule `drop-tabel`");
+    let _ = check(&sandbox, &["misnamed.sql"]).exits(Exit::Blocked).prints("`drop-tabel`");
     assert_eq!(rules(&sandbox, &["other.sql"]), [""; 0]);
 }
 

@@ -29,29 +29,30 @@ fn check(sandbox: &Sandbox, args: &[&str]) -> Outcome {
     Rowsafe::new(sandbox).arg("check").args(args).run()
 }
 
+/// The findings of the report, in order.
+#[track_caller]
+fn findings(sandbox: &Sandbox, args: &[&str]) -> Vec<serde_json::Value> {
+    let outcome = check(sandbox, &[&["--format", "json"], args].concat());
+    outcome.json()["findings"].as_array().expect("findings").clone()
+}
+
 /// `path:line:column rule object` of every finding, in order.
 #[track_caller]
 fn found(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
-    let outcome = check(sandbox, &[&["--format", "json"], args].concat());
-    let report = outcome.json();
-    let findings = report["findings"].as_array().expect("findings");
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let line = |finding: serde_json::Value| {
+        let word = |pointer: &str| finding.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        let (line, column) = (&finding["place"]["line"], &finding["place"]["column"]);
+        let (path, rule) = (word("/place/path"), word("/rule"));
+        format!("{path}:{line}:{column} {rule} {}", word("/object/name"))
     };
-    let line = |finding: &serde_json::Value| {
-        let (place, object) = (&finding["place"], &finding["object"]);
-        let at = format!("{}:{}:{}", text(&place["path"]), place["line"], place["column"]);
-        format!("{at} {} {}", text(&finding["rule"]), text(&object["name"]))
-    };
-    findings.iter().map(line).collect()
+    findings(sandbox, args).into_iter().map(line).collect()
 }
 
-/// The same, without places and objects.
+/// The rules of the findings, in order.
 #[track_caller]
 fn rules(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
-    let found = found(sandbox, args);
-    found.iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+    let rule = |finding: serde_json::Value| finding["rule"].as_str().unwrap().to_owned();
+    findings(sandbox, args).into_iter().map(rule).collect()
 }
 
 /// The paths of the scripts that were read, in order.
