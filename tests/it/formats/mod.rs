@@ -3,6 +3,7 @@
 
 mod documented;
 mod hostile;
+mod pasted;
 mod printed;
 mod schemas;
 mod told;
