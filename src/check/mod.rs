@@ -19,6 +19,7 @@ use crate::finding::{Allowance, AllowanceSource, Finding};
 use crate::hint::Refusal;
 use crate::migration::alembic::Direction;
 use crate::migration::git::Changed;
+use crate::migration::psql;
 use crate::plan;
 use crate::policy::{self, FailOn};
 use crate::record::{Record, ScriptSummary};
@@ -106,12 +107,8 @@ fn check_set(
     request: &CheckRequest,
     asked: &[Allowance],
 ) -> Told {
-    let directory = request.environment.directory();
-    let read = |migration: &select::Migration| {
-        let script = read::script(migration, &selected.roots, request.direction)?;
-        Some(follow::followed(script, &migration.found.path, directory))
-    };
-    let scripts: Vec<Script> = set.iter().filter_map(read).flatten().collect();
+    let read = |migration| read::script(migration, &selected.roots, request.direction);
+    let scripts: Vec<Script> = psql::follow(set.iter().filter_map(read).collect());
     let readings: Vec<ScriptReading> = scripts.iter().map(rules::read).collect();
     let mut findings = rules::findings(&readings);
     let (comments, malformed) = plan::written(&readings);

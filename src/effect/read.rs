@@ -3,7 +3,7 @@
 use super::tokens::Tokens;
 use super::tripwire::{self, Explained};
 use super::utility::{self, Head};
-use super::{Effect, body, clear, client, insert, query};
+use super::{Effect, body, clear, client, copy, insert, query};
 use crate::sql::{Statement, StatementKind, too_much};
 
 /// Statements within statements (EXPLAIN ANALYZE EXPLAIN …) are read this deep.
@@ -92,6 +92,12 @@ fn read_sql(tokens: &Tokens<'_>, depth: usize) -> (Vec<Effect>, Explained) {
 }
 
 fn read_query(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
+    let (mut effects, explained) = read_query_alone(tokens);
+    effects.extend(copy::of_insert(tokens));
+    (effects, explained)
+}
+
+fn read_query_alone(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
     if clear::destroys_nothing(tokens) {
         return (Vec::new(), Explained::default());
     }

@@ -24,6 +24,9 @@ fn are_quiet(texts: &[&str]) {
                     | Effect::RenameTable { .. }
                     | Effect::RenameType { .. }
                     | Effect::AttachPartition { .. }
+                    | Effect::CopyRows { .. }
+                    | Effect::PartitionOf { .. }
+                    | Effect::Follows { .. }
                     | Effect::NamesMoved { .. }
                     | Effect::DefinesFunction { .. }
                     | Effect::PerhapsOlder { .. }
@@ -230,6 +233,7 @@ fn calls() {
     CallsFunction { name: QualifiedName { schema: Some("app"), name: "tidy" } }
     UnlinkLargeObject { call: "lo_unlink" }
     CallsFunction { name: QualifiedName { schema: None, name: "f" } }
+    CopyRows { from: QualifiedName { schema: None, name: "u" }, to: QualifiedName { schema: None, name: "t" }, leaves_out: Rows("what is not in f(a)") }
     DynamicSql { why: "query_to_xml() runs SQL given as text" }
     CreateTable { table: QualifiedName { schema: None, name: "c" }, temporary: false, if_not_exists: false, until_commit: false }
     CallsFunction { name: QualifiedName { schema: None, name: "f2" } }
@@ -310,7 +314,7 @@ fn what_cannot_be_read_says_so() {
     ClientCommand { command: "\\i x.sql" }
     ClientCommand { command: "\\! rm -rf /" }
     ClientCommand { command: "\\gexec" }
-    ClientCommand { command: "\\copy (DELETE FROM a RETURNING *) to x" }
+    Delete { table: QualifiedName { schema: None, name: "a" }, reach: All { why: "no WHERE" } }
     "#);
 }
 

@@ -4,10 +4,10 @@ pub mod alembic;
 pub mod content;
 pub mod files;
 pub mod git;
-pub mod include;
 pub mod modules;
 pub mod order;
 pub mod part;
+pub mod psql;
 pub mod tree;
 
 use crate::script::{Knowledge, Origin, Script};

@@ -101,14 +101,16 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
         // Made once for a statement, however many effects it has.
         let mut last: Option<(&Statement, Option<Snippet>)> = None;
         for ((statement, effect), standing) in caused.into_iter().zip(&mut standings) {
-            let Some(mut finding) = of_effect(script, statement, effect, standing) else {
-                continue;
-            };
-            if last.as_ref().is_none_or(|(shown, _)| !std::ptr::eq(*shown, statement)) {
-                last = Some((statement, snippet::of(script, statement)));
+            let own = of_effect(script, statement, effect, &standing);
+            let own = own.map(|finding| (finding, Some((statement, effect))));
+            let followers = of_followers(script, statement, effect, &standing);
+            for (mut finding, effect) in own.into_iter().chain(followers.map(|it| (it, None))) {
+                if last.as_ref().is_none_or(|(shown, _)| !std::ptr::eq(*shown, statement)) {
+                    last = Some((statement, snippet::of(script, statement)));
+                }
+                finding.snippet = last.as_ref().and_then(|(_, snippet)| snippet.clone());
+                all.push(Found { finding, script, effect });
             }
-            finding.snippet = last.as_ref().and_then(|(_, snippet)| snippet.clone());
-            all.push(Found { finding, script, effect: Some((statement, effect)) });
         }
     }
     all
@@ -128,10 +130,26 @@ fn of_effect(
     script: &Script,
     statement: &Statement,
     effect: &Effect,
-    standing: Standing,
+    standing: &Standing,
 ) -> Option<Finding> {
     let said = say::say(script, effect, standing)?;
-    Some(Finding {
+    Some(of_said(script, statement, effect, said))
+}
+
+/// What goes along by foreign keys that the batch itself shows; they are not measured for
+/// themselves, for the database does not have them yet.
+fn of_followers<'a>(
+    script: &'a Script,
+    statement: &'a Statement,
+    effect: &'a Effect,
+    standing: &'a Standing,
+) -> impl Iterator<Item = Finding> + use<'a> {
+    let said = say::followers(effect, standing);
+    said.map(move |said| of_said(script, statement, effect, said))
+}
+
+fn of_said(script: &Script, statement: &Statement, effect: &Effect, said: say::Said) -> Finding {
+    Finding {
         rule: said.rule,
         severity: said.severity,
         certainty: said.certainty,
@@ -143,7 +161,7 @@ fn of_effect(
         instead: instead::instead(effect, said.rule),
         object: said.object,
         allowance: None,
-    })
+    }
 }
 
 /// The statement as written; of a very long one the start, for each of its findings holds a copy.

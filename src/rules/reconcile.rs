@@ -97,7 +97,7 @@ impl Seen {
     fn new(statement: Statement) -> Self {
         let script = Script::known(Origin::default(), String::new());
         let deed = |effect: &Effect| {
-            let said = say::say(&script, effect, Standing::AtRisk)?;
+            let said = say::say(&script, effect, &Standing::AtRisk)?;
             Some((said.rule, said.object.to_string()))
         };
         let deeds = match is_unreadable(&statement) {

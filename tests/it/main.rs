@@ -17,6 +17,7 @@ mod architecture;
 mod cases;
 mod check;
 mod connect;
+mod corpus;
 mod docs;
 mod explain;
 mod formats;
