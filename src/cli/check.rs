@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::migration::alembic::Direction;
 use crate::migration::git;
 use crate::record::{Record, Verdict};
-use crate::report::Format;
+use crate::report::{Format, human};
 
 /// Runs it. The report is the product, so it goes to standard output, the answer included.
 pub fn main(args: &CheckArgs, context: &Context) -> Exit {
@@ -28,7 +28,7 @@ pub fn main(args: &CheckArgs, context: &Context) -> Exit {
         }
     }
     let printed = if context.printer.is_quiet() && args.format == Format::Human {
-        context.printer.data(&format!("{}: {}", answer.verdict.name(), answer.sentence))
+        context.printer.data(human::answer(answer).lines().next().unwrap_or_default())
     } else {
         outputs::print(&context.printer, args.format, &record)
     };

@@ -112,18 +112,31 @@ fn label(finding: &Finding) -> String {
     }
 }
 
+/// What to write to agree to it: in the file, or on the command line where there is no line for it.
 fn agree(finding: &Finding) -> String {
     let path = facts::file(&finding.place);
     let is_python = path.is_some_and(|path| {
         std::path::Path::new(path).extension().is_some_and(|extension| extension == "py")
     });
-    let (rule, object) = (finding.rule, &finding.object);
+    let (rule, object) = (finding.rule, named(finding));
     // What is about a whole file has no line to stand on.
     if path.is_none() || (finding.statement.is_empty() && finding.snippet.is_none()) {
-        return format!("--allow '{rule} {object}: why it is safe'");
+        let text = format!("{rule} {object}: why it is safe");
+        return format!("--allow {}", shell_words::quote(&text));
     }
     let mark = if is_python { "#" } else { "--" };
     format!("{mark} rowsafe: allow[{rule}] {object}: why it is safe")
+}
+
+/// The object as an agreement may name it: quotes don't count there, and keep together what a blank
+/// or a colon would end.
+fn named(finding: &Finding) -> String {
+    let object = finding.object.to_string();
+    if object.contains(|c: char| c.is_whitespace() || c == ':') {
+        format!("\"{}\"", object.replace('"', ""))
+    } else {
+        object
+    }
 }
 
 fn goes_too(finding: &Finding) -> String {

@@ -3,6 +3,8 @@
 
 mod documented;
 mod hostile;
+mod pasted;
+mod printed;
 mod schemas;
 mod told;
 
