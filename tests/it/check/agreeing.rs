@@ -66,6 +66,19 @@ fn the_command_line_and_the_configuration_agree_too() {
 }
 
 #[test]
+fn a_comment_in_the_way_down_is_about_the_way_down() {
+    let text = "revision = 'a1'\ndown_revision = None\n\n\ndef upgrade():\n    pass\n\n\n\
+                def downgrade():\n    # rowsafe: allow[drop-table] users: made by upgrade()\n    \
+                pass\n";
+    let sandbox = files(&[("a1.py", text)]);
+    let unused = |args: &[&str]| {
+        rules(&sandbox, args).iter().filter(|rule| *rule == "unused-allowance").count()
+    };
+    assert_eq!(unused(&["a1.py"]), 0);
+    assert_eq!(unused(&["--downgrade", "a1.py"]), 1);
+}
+
+#[test]
 fn an_unread_file_can_be_agreed_to() {
     let sandbox = files(&[]);
     std::fs::write(sandbox.path().join("a.sql"), b"-- caf\xe9\n").unwrap();
