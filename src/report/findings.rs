@@ -3,7 +3,7 @@
 use super::{facts, source};
 use crate::finding::{Certainty, Finding, Severity};
 use crate::loss::Count;
-use crate::text::clean::clean;
+use crate::text::clean::{clean, no_command};
 use crate::ui::style::Paint;
 
 /// How wide a line may be; what is to be pasted may be wider.
@@ -150,8 +150,13 @@ fn row(label: &str, text: &str) -> String {
     out
 }
 
-/// The text broken at spaces; a line that starts with spaces is code and stays whole.
+/// The text broken at spaces, no line of it a command; a line that starts with spaces is code and
+/// stays whole.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    broken(text, width).into_iter().map(no_command).collect()
+}
+
+fn broken(text: &str, width: usize) -> Vec<String> {
     if text.starts_with(' ') || text.chars().count() <= width {
         return vec![text.to_owned()];
     }

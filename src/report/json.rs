@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::model::Report;
 use crate::record::Record;
-use crate::text::clean::is_hidden;
+use crate::text::clean::{COMMANDS, is_hidden};
 
 /// The report, indented, with a line end.
 pub(super) fn render(record: &Record) -> String {
@@ -29,5 +29,8 @@ pub(super) fn text(value: &impl Serialize) -> String {
         }
     }
     out.push('\n');
-    out
+    // Printed in a job of a CI, it would be read by the one who keeps the log, too.
+    COMMANDS
+        .iter()
+        .fold(out, |out, command| out.replace(command, &format!("\\u0023{}", &command[1..])))
 }

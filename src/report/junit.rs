@@ -2,6 +2,8 @@
 //!
 //! A suite without a case counts as nothing tested, so a clean migration is a case that passes.
 
+use std::collections::HashMap;
+
 use super::facts;
 use crate::finding::Finding;
 use crate::record::Record;
@@ -42,34 +44,45 @@ pub(super) fn render(record: &Record) -> String {
 }
 
 fn suites(record: &Record) -> Vec<Suite<'_>> {
-    let mut suites: Vec<Suite<'_>> = Vec::new();
+    let mut suites = Suites::default();
     if let Some(sentence) = facts::trouble(record) {
         let outcome = element("error", "rowsafe", sentence, "");
         let case = Case { name: "rowsafe".to_owned(), outcome, kind: Kind::Error };
-        suites.push(Suite { name: "rowsafe", cases: vec![case] });
+        suites.of("rowsafe").push(case);
     }
     for script in &record.scripts {
         let path = script.path.as_deref().map(|path| path.strip_prefix("./").unwrap_or(path));
-        let name = path.or(script.revision.as_deref()).unwrap_or(&script.name);
-        suites.push(Suite { name, cases: Vec::new() });
+        suites.of(path.or(script.revision.as_deref()).unwrap_or(&script.name));
     }
     for finding in &record.findings {
-        let name = facts::whereabouts(&finding.place).unwrap_or("rowsafe");
-        let known = suites.iter().position(|suite| suite.name == name);
-        let index = known.unwrap_or_else(|| {
-            suites.push(Suite { name, cases: Vec::new() });
-            suites.len() - 1
-        });
-        suites[index].cases.push(case(finding));
+        suites.of(facts::whereabouts(&finding.place).unwrap_or("rowsafe")).push(case(finding));
     }
-    if suites.is_empty() {
-        suites.push(Suite { name: "rowsafe", cases: Vec::new() });
+    if suites.list.is_empty() {
+        suites.of("rowsafe");
     }
-    for suite in suites.iter_mut().filter(|suite| suite.cases.is_empty()) {
+    for suite in suites.list.iter_mut().filter(|suite| suite.cases.is_empty()) {
         let (name, outcome) = ("nothing destructive".to_owned(), String::new());
         suite.cases.push(Case { name, outcome, kind: Kind::Passes });
     }
-    suites
+    suites.list
+}
+
+/// Suites in the order in which they were first named.
+#[derive(Default)]
+struct Suites<'a> {
+    list: Vec<Suite<'a>>,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Suites<'a> {
+    /// The cases of the suite of this name.
+    fn of(&mut self, name: &'a str) -> &mut Vec<Case> {
+        let index = *self.index.entry(name).or_insert(self.list.len());
+        if index == self.list.len() {
+            self.list.push(Suite { name, cases: Vec::new() });
+        }
+        &mut self.list[index].cases
+    }
 }
 
 fn case(finding: &Finding) -> Case {

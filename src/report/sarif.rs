@@ -1,7 +1,7 @@
 //! SARIF 2.1.0, as GitHub's code scanning and the viewers of editors read it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{facts, json, reference};
 use crate::finding::{Allowance, AllowanceSource, Finding, Place};
@@ -116,36 +116,33 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
     result
 }
 
+/// GitHub takes no result without a file and a line, and with one such refuses all of them.
 fn location(finding: &Finding) -> Value {
     let place = &finding.place;
-    let mut location = Map::new();
-    if place.path.is_some() {
-        let mut physical = json!({"artifactLocation": artifact(place)});
-        if let Some(start) = place.position {
-            let mut region = json!({"startLine": start.line, "startColumn": start.column});
-            if let Some(end) = finding.snippet.as_ref().map(|snippet| snippet.end) {
-                region["endLine"] = end.line.into();
-                region["endColumn"] = end.column.into();
-            }
-            physical["region"] = region;
-        }
-        location.insert("physicalLocation".to_owned(), physical);
+    let mut region = json!({"startLine": place.position.map_or(1, |start| start.line)});
+    if let Some(start) = place.position {
+        region["startColumn"] = start.column.into();
+    }
+    if let Some(end) = finding.snippet.as_ref().map(|snippet| snippet.end) {
+        region["endLine"] = end.line.into();
+        region["endColumn"] = end.column.into();
     }
     let name = place.revision.as_deref().or(facts::whereabouts(place));
     let name = name.unwrap_or(&finding.object.name);
-    location
-        .insert("logicalLocations".to_owned(), json!([{"name": clean(name), "kind": "module"}]));
-    location.into()
+    json!({
+        "physicalLocation": {"artifactLocation": artifact(place, name), "region": region},
+        "logicalLocations": [{"name": clean(name), "kind": "module"}],
+    })
 }
 
-/// A URI relative to the directory where rowsafe ran, or of a file elsewhere.
-fn artifact(place: &Place) -> Value {
+/// A URI relative to the directory where rowsafe ran, or of a file elsewhere; of what is no file,
+/// such as standard input, the name.
+fn artifact(place: &Place, name: &str) -> Value {
     let uri = |path: &str| utf8_percent_encode(path, PATH).to_string();
     match facts::file(place) {
         Some(path) if path.starts_with('/') => json!({"uri": format!("file://{}", uri(path))}),
         Some(path) => json!({"uri": uri(path), "uriBaseId": "%SRCROOT%"}),
-        // What was piped in is no file; its lines count all the same.
-        None => json!({"uri": uri(facts::whereabouts(place).unwrap_or_default())}),
+        None => json!({"uri": uri(name)}),
     }
 }
 
@@ -154,9 +151,9 @@ fn suppression(allowance: &Allowance) -> Value {
     match &allowance.source {
         AllowanceSource::Comment(place) => {
             let mut suppression = json!({"kind": "inSource", "justification": justification});
-            if let (Some(_), Some(position)) = (&place.path, place.position) {
+            if let (Some(path), Some(position)) = (&place.path, place.position) {
                 suppression["location"] = json!({"physicalLocation": {
-                    "artifactLocation": artifact(place),
+                    "artifactLocation": artifact(place, path),
                     "region": {"startLine": position.line, "startColumn": position.column},
                 }});
             }

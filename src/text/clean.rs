@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-/// The text without anything that moves the cursor or hides other text.
+/// What the runners of GitHub and Azure take for a command wherever in a line it stands.
+pub const COMMANDS: [&str; 2] = ["##[", "##vso["];
+
+/// The text without anything that moves the cursor or hides other text, or is a command to whoever
+/// keeps the log.
 ///
 /// Names come from the database and from migration files, and may hold any character.
 pub fn clean(text: &str) -> String {
@@ -14,12 +18,26 @@ pub fn clean(text: &str) -> String {
             out.push(character);
         }
     }
-    out
+    COMMANDS
+        .iter()
+        .fold(out, |out, command| out.replace(command, &format!("\\u{{23}}{}", &command[1..])))
 }
 
-/// Several lines, each of them clean.
+/// Several lines, each of them clean and no command.
 pub fn clean_lines(text: &str) -> String {
-    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+    text.lines().map(|line| no_command(clean(line))).collect::<Vec<_>>().join("\n")
+}
+
+/// The line as a log may have it: GitHub takes a line for a command that starts with `::`, behind
+/// blanks too.
+pub fn no_command(line: String) -> String {
+    match line.trim_start().strip_prefix("::") {
+        Some(rest) => {
+            let blanks = line.len() - line.trim_start().len();
+            format!("{}\\u{{3a}}:{rest}", &line[..blanks])
+        }
+        None => line,
+    }
 }
 
 /// Whether a character acts on others instead of being seen: controls, line separators, marks and
@@ -52,5 +70,14 @@ mod tests {
         );
         assert_eq!(clean("表 'ok' \\ \"✓\""), "表 'ok' \\ \"✓\"");
         assert_eq!(clean_lines("a\r\n\tb\x07\rc"), "a\n\\tb\\u{7}\\rc");
+    }
+
+    #[test]
+    fn no_line_is_a_command_to_whoever_keeps_the_log() {
+        assert_eq!(
+            clean_lines("a::b\n  ::error::c\n##[x]"),
+            "a::b\n  \\u{3a}:error::c\n\\u{23}#[x]"
+        );
+        assert_eq!(clean_lines(" é: :\n# #\n:\n"), " é: :\n# #\n:");
     }
 }

@@ -10,7 +10,7 @@ use super::{checked, flag, json};
 
 /// Everything that ends a string, a command, a property, an element, a section or a line.
 const NAME: &str = "a\"'\n::error::x\r%0A%25,=`]]><script>&amp;--\u{1b}[31m\u{9b}2J\u{7f}\
-    \u{202e}\u{2066}\u{200b}\u{feff}\u{fffe}{0}[b](c)\\";
+    \u{202e}\u{2066}\u{200b}\u{feff}\u{fffe}{0}[b](c)##[error]##vso[x]\\";
 
 const REASON: &str = "because\n::warning::\u{1b}]0;x\u{7}\"/><failure/>";
 
@@ -40,6 +40,19 @@ fn nothing_hidden_is_in_any_format() {
         let text = render(format, &hostile());
         let hidden = text.chars().find(|c| is_hidden(*c) && *c != '\n');
         assert_eq!(hidden, None, "{}\n{text}", format.name());
+    }
+}
+
+/// Whichever is printed in a job of GitHub Actions: only what is meant for it is a command there.
+#[test]
+fn no_line_is_a_command() {
+    for format in Format::ALL.into_iter().filter(|format| *format != Format::Github) {
+        let text = render(format, &hostile());
+        let command = text.lines().find(|line| {
+            let line = line.trim_start();
+            line.starts_with("::") || line.contains("##[") || line.contains("##vso[")
+        });
+        assert_eq!(command, None, "{}", format.name());
     }
 }
 
@@ -73,8 +86,11 @@ fn sarif_gives_them_back_readable() {
     assert_eq!(suppression["justification"], clean(REASON));
 }
 
-/// As the runner of GitHub Actions reads a line of a log: name, properties, message.
-fn command(line: &str) -> Option<(String, Vec<(String, String)>, String)> {
+/// A workflow command: name, properties, message.
+type Command = (String, Vec<(String, String)>, String);
+
+/// As the runner of GitHub Actions reads a line of a log.
+fn command(line: &str) -> Option<Command> {
     let (head, message) = line.strip_prefix("::")?.split_once("::")?;
     let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
     let message = message.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
@@ -139,8 +155,6 @@ fn junit_is_xml_with_as_many_cases_as_findings() {
 #[test]
 fn a_person_sees_every_line_that_is_one() {
     let text = render(Format::Human, &hostile());
-    for line in text.lines() {
-        assert!(!line.starts_with("::"), "{text}");
-    }
+    assert!(text.contains("::error::x"), "{text}");
     insta::assert_snapshot!("human-hostile", text);
 }

@@ -64,6 +64,27 @@ fn sarif_points_to_its_rules_and_to_characters() {
     assert_eq!(*region, expected);
 }
 
+/// GitHub refuses a whole report in which one result has no file or no line.
+#[test]
+fn sarif_has_a_file_and_a_line_for_each_result() {
+    let mut record = findings();
+    record.findings[0].place = rowsafe::finding::Place::default();
+    record.findings[0].snippet = None;
+    record.findings[1].place.path = None;
+    record.findings[1].place.revision = Some("7b20e4".to_owned());
+    let sarif = json(Format::Sarif, &record);
+    check(&sarif).unwrap();
+    let places = sarif["runs"][0]["results"].as_array().unwrap().iter().map(|result| {
+        let place = &result["locations"][0]["physicalLocation"];
+        let uri = place["artifactLocation"]["uri"].as_str().unwrap().to_owned();
+        (uri, place["region"]["startLine"].as_u64().unwrap())
+    });
+    let places: Vec<(String, u64)> = places.collect();
+    assert_eq!(places[0], ("legacy_id".to_owned(), 1));
+    assert_eq!(places[1], ("7b20e4".to_owned(), 3));
+    assert_eq!(places.last().unwrap(), &("%3Cstdin%3E".to_owned(), 1));
+}
+
 #[test]
 fn json_is_what_its_schema_says() {
     for record in reports() {
