@@ -85,3 +85,19 @@ fn an_unread_file_can_be_agreed_to() {
     let _ = check(&sandbox, &["a.sql"]).exits(Exit::Blocked).prints("error[opaque]");
     let _ = check(&sandbox, &["--allow", "opaque a.sql: read by hand", "a.sql"]).exits(Exit::Ok);
 }
+
+#[test]
+fn a_revision_is_agreed_to_in_its_own_language() {
+    let revision = |comment: &str| {
+        format!(
+            "from alembic import op\n\nrevision = 'a1'\ndown_revision = None\n\n\n\
+             def upgrade():\n    {comment}\n    op.drop_column('users', 'legacy_id')\n\n\n\
+             def downgrade():\n    op.drop_table('users')\n"
+        )
+    };
+    let allowed = "# rowsafe: allow[drop-column] users.legacy_id: superseded";
+    let sandbox = files(&[("a1.py", &revision(allowed)), ("b1.py", &revision("# nothing"))]);
+    let _ = check(&sandbox, &["a1.py"]).exits(Exit::Ok).prints("1 finding agreed to");
+    let _ = check(&sandbox, &["b1.py"]).exits(Exit::Blocked);
+    assert_eq!(rules(&sandbox, &["--downgrade", "a1.py"]), ["drop-table"]);
+}
