@@ -20,11 +20,11 @@ pub(super) fn followed(script: Script, path: &Path, directory: &Path) -> Vec<Scr
         return vec![script];
     }
     let mut pieces = Vec::new();
-    follow(script, &mut vec![path.to_owned()], directory, &mut pieces);
+    follow(&script, &mut vec![path.to_owned()], directory, &mut pieces);
     pieces
 }
 
-fn follow(script: Script, open: &mut Vec<PathBuf>, directory: &Path, pieces: &mut Vec<Script>) {
+fn follow(script: &Script, open: &mut Vec<PathBuf>, directory: &Path, pieces: &mut Vec<Script>) {
     let path = open.last().expect("the script itself is open").clone();
     let piece = |statements: Vec<Statement>| Script {
         statements: Some(statements),
@@ -43,7 +43,7 @@ fn follow(script: Script, open: &mut Vec<PathBuf>, directory: &Path, pieces: &mu
                 let shown = tree::of(&file, directory).shown;
                 let origin = Origin { path: Some(shown), ..Origin::default() };
                 open.push(file);
-                follow(Script::known(origin, text), open, directory, pieces);
+                follow(&Script::known(origin, text), open, directory, pieces);
                 open.pop();
             }
             _ => statements.push(statement),

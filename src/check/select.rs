@@ -72,7 +72,7 @@ pub(super) fn select(request: &CheckRequest) -> Result<Selected, Refusal> {
     leave_old(&mut migrations, since, &lineage)?;
     selected.n_old = n_all - migrations.len();
     let novelty = |it: &Migration| match &request.changed {
-        Some(changed) if it.found.shown != STDIN => changed.novelty(&it.found.path),
+        Some(changed) if !is_stdin(&it.found) => changed.novelty(&it.found.path),
         _ => Some(Novelty::Added),
     };
     migrations.retain(|it| novelty(it).is_some());
@@ -168,7 +168,7 @@ fn of_files(found: Vec<Found>) -> Vec<Migration> {
     let read = |found: Found| {
         let is_python = found.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("py"));
         let content = match &found.problem {
-            _ if found.shown == STDIN => Some(content::of_stdin()),
+            _ if is_stdin(&found) => Some(content::of_stdin()),
             None if is_python => Some(content::of_file(&found.path)),
             _ => None,
         };
@@ -180,6 +180,11 @@ fn of_files(found: Vec<Found>) -> Vec<Migration> {
         Migration { found, kind, revision: None, content }
     };
     found.into_iter().map(read).collect()
+}
+
+/// Whether it is standard input: the path of a file called `-` has a folder in front.
+fn is_stdin(found: &Found) -> bool {
+    found.path == Path::new(STDIN)
 }
 
 /// Whether a Python file is a revision of Alembic's: it says which, and how to get there.
