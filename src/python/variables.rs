@@ -101,3 +101,66 @@ fn add(places: &mut Vec<(String, TextRange)>, target: &Expr, range: TextRange) {
         places.push((name.id.to_string(), range));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Constant, variables};
+
+    fn all(source: &str) -> Vec<(usize, String)> {
+        let found = variables(source).expect("is Python 3");
+        let shown = found.iter().map(|(name, variable)| {
+            let value = match &variable.value {
+                Constant::None => "None".to_owned(),
+                Constant::Text(text) => format!("'{text}'"),
+                Constant::List(items) => format!("[{}]", items.join(", ")),
+                Constant::Computed(written) => format!("? {written}"),
+            };
+            (variable.position.line, format!("{name} = {value}"))
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn every_way_to_write_them_is_read() {
+        let cases: [(&str, &[(usize, &str)]); 8] = [
+            (
+                "revision = 'a'\ndown_revision = None",
+                &[(2, "down_revision = None"), (1, "revision = 'a'")],
+            ),
+            (
+                "revision: str = \"a\"\ndown_revision: Union[str, None] = 'b'",
+                &[(2, "down_revision = 'b'"), (1, "revision = 'a'")],
+            ),
+            ("down_revision = (\n  'b',  # why\n  'c'\n)", &[(1, "down_revision = [b, c]")]),
+            (
+                "down_revision = ['b']\ndepends_on: Optional[Sequence[str]] = None\nbranch_labels = ('l',)",
+                &[(3, "branch_labels = [l]"), (2, "depends_on = None"), (1, "down_revision = [b]")],
+            ),
+            ("REV = 'a'\nrevision = REV\nrevision = rev = 'a' 'b'", &[(3, "revision = 'ab'")]),
+            (
+                "def upgrade():\n    revision = 'no'\n\"\"\"\nrevision = 'no'\n\"\"\"\n# revision = 'no'",
+                &[],
+            ),
+            (
+                "revision = make()\ndown_revision = other.revision",
+                &[(2, "down_revision = ? other.revision"), (1, "revision = ? make()")],
+            ),
+            (
+                "revision = 'b' if x else 'c'\ndepends_on = ['a', x]",
+                &[(2, "depends_on = ? ['a', x]"), (1, "revision = ? 'b' if x else 'c'")],
+            ),
+        ];
+        for (source, expected) in cases {
+            let expected: Vec<(usize, String)> =
+                expected.iter().map(|(line, text)| (*line, (*text).to_owned())).collect();
+            assert_eq!(all(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_python_says_where() {
+        let (position, why) = variables("revision = 'a'\nprint 'x'\n").expect_err("is Python 2");
+        assert_eq!(position.line, 2);
+        assert!(why.starts_with("it is not Python 3"), "{why}");
+    }
+}
