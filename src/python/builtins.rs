@@ -67,7 +67,7 @@ impl Walker<'_> {
             },
             ("zip", Some(_)) => {
                 let lists: Option<Vec<Vec<Value>>> =
-                    args.positional.iter().map(|value| value.items()).collect();
+                    args.positional.iter().map(Value::items).collect();
                 let Some(lists) = lists else { return self.unknown(range) };
                 let length = lists.iter().map(Vec::len).min().unwrap_or(0);
                 let row = |at: usize| Value::list(lists.iter().map(|l| l[at].clone()).collect());

@@ -79,7 +79,7 @@ impl Walker<'_> {
         match (name, args.positional.split_first()) {
             ("chain", _) => {
                 let lists: Option<Vec<Vec<Value>>> =
-                    args.positional.iter().map(|value| value.items()).collect();
+                    args.positional.iter().map(Value::items).collect();
                 lists.map_or_else(|| self.unknown(range), |lists| Value::list(lists.concat()))
             }
             ("partial", Some((function, []))) => function.clone(),

@@ -56,9 +56,9 @@ pub fn variables(source: &str) -> Result<Variables, (Position, String)> {
     walker.loaded.push(Module { source: source.to_owned(), body, ..Module::default() });
     walker.run_module(0);
     let mut found = Variables::new();
-    for (name, range) in places {
+    for (name, range, written) in places {
         let Some(value) = walker.loaded[0].names.get(&name) else { continue };
-        let written = &source[range.start().to_usize()..range.end().to_usize()];
+        let written = &source[written.start().to_usize()..written.end().to_usize()];
         let position = lines.position(source, range.start().to_usize());
         let value = constant(value).unwrap_or_else(|| Constant::Computed(written.to_owned()));
         found.insert(name, Variable { value, position });
@@ -77,28 +77,35 @@ fn constant(value: &Value) -> Option<Constant> {
     }
 }
 
+/// A name, its assignment, and the value in it.
+type Assignment = (String, TextRange, TextRange);
+
 /// The last assignment of each of the variables.
-fn places(body: &[Stmt]) -> Vec<(String, TextRange)> {
+fn places(body: &[Stmt]) -> Vec<Assignment> {
     let mut places = Vec::new();
     for statement in body {
         match statement {
             Stmt::Assign(it) => {
                 for target in &it.targets {
-                    add(&mut places, target, it.range());
+                    add(&mut places, target, it.range(), it.value.range());
                 }
             }
-            Stmt::AnnAssign(it) if it.value.is_some() => add(&mut places, &it.target, it.range()),
+            Stmt::AnnAssign(it) => {
+                if let Some(value) = &it.value {
+                    add(&mut places, &it.target, it.range(), value.range());
+                }
+            }
             _ => {}
         }
     }
     places
 }
 
-fn add(places: &mut Vec<(String, TextRange)>, target: &Expr, range: TextRange) {
+fn add(places: &mut Vec<Assignment>, target: &Expr, range: TextRange, value: TextRange) {
     if let Expr::Name(name) = target
         && NAMES.contains(&name.id.as_str())
     {
-        places.push((name.id.to_string(), range));
+        places.push((name.id.to_string(), range, value));
     }
 }
 
