@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::content;
 use crate::script::{Origin, Script};
 use crate::sql::{self, Statement, StatementKind};
 
@@ -121,11 +122,7 @@ impl Follower {
         if self.n_files > MAX_FILES {
             return Err(format!("more than {MAX_FILES} files are included"));
         }
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => "it is not there".to_owned(),
-            _ => error.to_string().to_lowercase(),
-        })?;
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+        let text = content::of_file(path)?;
         Ok((path.to_owned(), text))
     }
 

@@ -87,14 +87,16 @@ fn what_psql_includes_is_read_in_its_place() {
 fn what_can_not_be_followed_stays_a_finding() {
     let sandbox = files(&[
         ("gone.sql", "\\i gone/1.sql\n"),
-        ("outside.sql", "\\ir ../outside.sql\n"),
+        ("binary.sql", "\\ir blob\n"),
         ("loop.sql", "SELECT 1;\n\\ir loop.sql\n"),
         ("variable.sql", "\\i :file\n"),
     ]);
-    std::fs::write(sandbox.path().join("../outside.sql"), DROPS).unwrap();
-    for name in ["gone.sql", "outside.sql", "loop.sql", "variable.sql"] {
-        assert_eq!(rules(&sandbox, &[name]), ["client-command"], "{name}");
+    std::fs::write(sandbox.path().join("blob"), b"SELECT 1;\0").unwrap();
+    for name in ["gone.sql", "binary.sql", "loop.sql", "variable.sql"] {
+        assert_eq!(rules(&sandbox, &[name]), ["opaque"], "{name}");
     }
+    std::fs::write(sandbox.path().join("blob"), ADDS).unwrap();
+    assert_eq!(rules(&sandbox, &["binary.sql"]), [""; 0]);
 }
 
 #[test]
