@@ -154,7 +154,13 @@ fn junit_is_xml_with_as_many_cases_as_findings() {
 
 #[test]
 fn a_person_sees_every_line_that_is_one() {
-    let text = render(Format::Human, &hostile());
+    let mut record = hostile();
+    // What the rules say is looked at elsewhere.
+    for finding in &mut record.findings {
+        finding.message = format!("what `{}` says of `{}`", finding.rule, finding.object);
+        finding.instead = format!("set {NAME} aside:\n  SELECT '{NAME}';");
+    }
+    let text = render(Format::Human, &record);
     assert!(text.contains("::error::x"), "{text}");
     insta::assert_snapshot!("human-hostile", text);
 }
