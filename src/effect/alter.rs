@@ -75,7 +75,19 @@ fn alter_table(tokens: &mut Tokens<'_>) -> Option<Vec<Effect>> {
     for mut action in tokens.clone().split_at_commas() {
         effects.extend(table_action(&table, &mut action)?);
     }
+    effects.sort_by_key(pass);
     Some(effects)
+}
+
+/// PostgreSQL drops first, then changes types, then adds, whatever the order of the actions: of
+/// `ADD COLUMN a …, DROP COLUMN a` the old column goes.
+const fn pass(effect: &Effect) -> u8 {
+    match effect {
+        Effect::DropColumn { .. } => 0,
+        Effect::ChangeType { .. } => 1,
+        Effect::Update { .. } => 2,
+        _ => 3,
+    }
 }
 
 fn table_action(table: &QualifiedName, action: &mut Tokens<'_>) -> Option<Vec<Effect>> {

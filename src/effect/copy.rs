@@ -55,10 +55,8 @@ pub(super) fn of_query(to: QualifiedName, query: &Tokens<'_>) -> Option<Effect> 
 
 /// A list of plain columns leaves out others, an expression may be an aggregate.
 fn of_items(items: &str) -> LeavesOut {
-    let is_all = items == "*"
-        || items.strip_suffix('*').is_some_and(|table| {
-            table.trim_end().ends_with('.') && !table.contains([',', '(', ' '])
-        });
+    let is_star = |item: &str| item == "*" || item.ends_with(".*");
+    let is_all = items.split(',').any(|item| is_star(item.trim()));
     if is_all {
         LeavesOut::Nothing
     } else if items.contains('(') {

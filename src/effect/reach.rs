@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, BinaryOperator, Expr, TableFactor, TableWithJoins, Visit as _,
-    Visitor,
+    Assignment, AssignmentTarget, BinaryOperator, Expr, TableFactor, TableWithJoins, UnaryOperator,
+    Visit as _, Visitor,
 };
 
 use super::Reach;
@@ -72,6 +72,16 @@ fn spares_no_value(assignment: &Assignment, condition: &Expr) -> bool {
     match condition {
         Expr::Nested(inner) => spares_no_value(assignment, inner),
         Expr::IsNotNull(column) => is_set(column),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => match &**expr {
+            Expr::Nested(inner) => match &**inner {
+                Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+                    is_set(left) && is_value(right)
+                }
+                Expr::IsNull(column) => is_set(column),
+                _ => false,
+            },
+            _ => false,
+        },
         Expr::BinaryOp { left, op: BinaryOperator::NotEq, right }
         | Expr::IsDistinctFrom(left, right) => {
             (is_set(left) && is_value(right)) || (is_set(right) && is_value(left))
@@ -108,26 +118,9 @@ fn joins_itself(condition: &Expr, target: Target<'_>, sources: &[TableWithJoins]
     let TableFactor::Table { name, alias: Some(alias), args: None, .. } = &source.relation else {
         return false;
     };
-    let other = folded(&alias.name);
     source.joins.is_empty()
         && qualified(name) == *target.table
-        && is_each_equal(condition, target.own, &other)
-}
-
-fn is_each_equal(condition: &Expr, own: &str, other: &str) -> bool {
-    match condition {
-        Expr::Nested(inner) => is_each_equal(inner, own, other),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            is_each_equal(left, own, other) && is_each_equal(right, own, other)
-        }
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-            let of = |expr: &Expr, table: &str| qualifier(expr).is_some_and(|name| name == table);
-            column_name(left).is_some()
-                && column_name(left) == column_name(right)
-                && (of(left, own) && of(right, other) || of(left, other) && of(right, own))
-        }
-        _ => false,
-    }
+        && target.is_each_equal(condition, &folded(&alias.name))
 }
 
 /// Whether the condition says anything about the rows of the target, as far as names tell.

@@ -13,6 +13,9 @@ const MAX_INNER: usize = 4;
 /// they are kept.
 const LONG: usize = 16 * 1024;
 
+/// A longer word at the start of a statement is not repeated.
+const LONGEST_WORD: usize = 20;
+
 /// Words that start what sqlparser reads.
 const QUERIES: [&str; 8] =
     ["select", "with", "values", "table", "insert", "update", "delete", "merge"];
@@ -85,6 +88,10 @@ fn read_sql(tokens: &Tokens<'_>, depth: usize) -> (Vec<Effect>, Explained) {
         },
         Some(Head::Prepare(name, inner)) => {
             let effects = read_tokens(&inner, depth + 1);
+            let is_opaque = |effect: &Effect| matches!(effect, Effect::Opaque { .. });
+            if effects.iter().any(is_opaque) {
+                return (effects, Explained::all());
+            }
             (vec![Effect::Prepares { name, effects }], Explained::all())
         }
         None => opaque(),
@@ -107,7 +114,8 @@ fn read_query_alone(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
 
 fn unknown(tokens: &Tokens<'_>) -> String {
     let first = tokens.text(0);
-    if tokens.is_word(0, first) && first.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+    let is_word = tokens.is_word(0, first) && first.len() <= LONGEST_WORD;
+    if is_word && first.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         format!("this {} could not be parsed", first.to_ascii_uppercase())
     } else {
         "it could not be parsed".to_owned()

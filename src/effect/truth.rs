@@ -55,16 +55,18 @@ impl Target<'_> {
             }
             Expr::BinaryOp { op: BinaryOperator::Or, .. } => self.any_of(expr),
             Expr::BinaryOp { left, op, right } => {
-                self.comparison(left, op, right).or_else(|| self.of_every_row(left, op, right))
+                let known = self.comparison(left, op, right);
+                let known = known.or_else(|| self.of_condition(left, op, right));
+                let known = known.or_else(|| self.of_every_row(left, op, right));
+                known.or_else(|| self.of_every_row(right, &flipped(op)?, left))
             }
             Expr::IsNotDistinctFrom(left, right) => self.is_same(left, right).then_some(true),
+            Expr::IsDistinctFrom(left, right) if constant(right) == Some(Constant::Null) => {
+                Some(!is_null(left)?)
+            }
             Expr::IsDistinctFrom(left, right) => self.is_same(left, right).then_some(false),
-            Expr::IsNull(inner) => Some(matches!(constant(inner)?, Constant::Null)),
-            // A table's `id` is its key in all but name, and every row is somewhere.
-            Expr::IsNotNull(inner) => match column_name(inner).as_deref() {
-                Some("id" | "ctid" | "tableoid") => Some(true),
-                _ => Some(!matches!(constant(inner)?, Constant::Null)),
-            },
+            Expr::IsNull(inner) => is_null(inner),
+            Expr::IsNotNull(inner) => Some(!is_null(inner)?),
             Expr::Like { negated, pattern, .. }
             | Expr::ILike { negated, pattern, .. }
             | Expr::SimilarTo { negated, pattern, .. } => {
@@ -97,13 +99,16 @@ impl Target<'_> {
                 self.selects_itself(expr, subquery).then_some(!negated)
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
+                if let Expr::Array(array) = &**right {
+                    return array.elem.iter().any(|item| self.is_same(left, item)).then_some(true);
+                }
                 self.selects_itself(left, inner_query(right)?).then_some(true)
             }
             Expr::Exists { subquery, negated } => {
                 if self.is_empty(subquery) {
                     return Some(*negated);
                 }
-                is_one_row(subquery).then_some(!negated)
+                (is_one_row(subquery) || self.finds_itself(subquery)).then_some(!negated)
             }
             Expr::Subquery(query) => self.truth(one_value(query)?),
             Expr::Case { operand: None, conditions, else_result, .. } => {
@@ -190,6 +195,18 @@ impl Target<'_> {
         }
     }
 
+    /// `(id = id) = true`
+    fn of_condition(self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<bool> {
+        let (Expr::Nested(_), Some(Constant::Bool(value))) = (left, constant(right)) else {
+            return None;
+        };
+        match op {
+            BinaryOperator::Eq => Some(self.truth(left)? == value),
+            BinaryOperator::NotEq => Some(self.truth(left)? != value),
+            _ => None,
+        }
+    }
+
     /// What holds for every key, name and length: `id > 0`, `name ~ '.*'`, `length(name) >= 0`.
     fn of_every_row(self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<bool> {
         if matches!(op, BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch) {
@@ -251,12 +268,65 @@ impl Target<'_> {
             && column_name(selected) == column_name(expr)
     }
 
+    /// `EXISTS (SELECT 1 FROM the_same_table other WHERE other.id = the_same_table.id)`.
+    fn finds_itself(self, query: &Query) -> bool {
+        let SetExpr::Select(select) = &*query.body else { return false };
+        let ([from], Some(condition)) = (select.from.as_slice(), &select.selection) else {
+            return false;
+        };
+        let TableFactor::Table { name, alias: Some(alias), args: None, .. } = &from.relation else {
+            return false;
+        };
+        from.joins.is_empty()
+            && select.having.is_none()
+            && query.limit_clause.is_none()
+            && qualified(name) == *self.table
+            && self.is_each_equal(condition, &folded(&alias.name))
+    }
+
+    /// `a.id = b.id AND a.n = b.n`, where `other` is another name of the same table.
+    pub(super) fn is_each_equal(self, condition: &Expr, other: &str) -> bool {
+        match condition {
+            Expr::Nested(inner) => self.is_each_equal(inner, other),
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                self.is_each_equal(left, other) && self.is_each_equal(right, other)
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+                let is_of =
+                    |expr: &Expr, table: &str| qualifier(expr).is_some_and(|name| name == table);
+                column_name(left).is_some()
+                    && column_name(left) == column_name(right)
+                    && (is_of(left, self.own) && is_of(right, other)
+                        || is_of(left, other) && is_of(right, self.own))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the query answers no row.
     fn is_empty(self, query: &Query) -> bool {
         let SetExpr::Select(select) = &*query.body else { return false };
         select.selection.as_ref().is_some_and(|never| self.truth(never) == Some(false))
             && matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty())
             && select.projection.iter().all(|item| !has_function(item))
+    }
+}
+
+/// A table's `id` is its key in all but name, and every row is somewhere.
+fn is_null(expr: &Expr) -> Option<bool> {
+    match column_name(expr).as_deref() {
+        Some("id" | "ctid" | "tableoid") => Some(false),
+        _ => Some(matches!(constant(expr)?, Constant::Null)),
+    }
+}
+
+/// The operator that says the same with its sides exchanged.
+const fn flipped(op: &BinaryOperator) -> Option<BinaryOperator> {
+    match op {
+        BinaryOperator::Lt => Some(BinaryOperator::Gt),
+        BinaryOperator::LtEq => Some(BinaryOperator::GtEq),
+        BinaryOperator::NotEq => Some(BinaryOperator::NotEq),
+        _ => None,
     }
 }
 

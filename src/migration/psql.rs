@@ -104,12 +104,6 @@ impl Follower {
             )));
         };
         let read = match base {
-            // Nobody knows where psql will be started: where the file is not below the working
-            // directory, it may lie beside the script.
-            Some(base) if !base.join(&name).is_file() && command.starts_with('i') => {
-                let beside = from.parent().unwrap_or(Path::new("")).join(&name);
-                self.read(&if beside.is_file() { beside } else { base.join(&name) })
-            }
             Some(base) => self.read(&base.join(&name)),
             None => Err("psql's directory was changed to one that is not known".to_owned()),
         };

@@ -26,6 +26,10 @@ impl Walker<'_> {
                 return self.unknown(range);
             }
         }
+        if name == "drop_all" {
+            self.unreadable("it drops every table of the metadata".to_owned(), range);
+            return Value::None;
+        }
         if path == "sqlalchemy.func" || path.contains(".func.") || path.starts_with("func.") {
             return function(name, args);
         }
@@ -182,11 +186,6 @@ impl Walker<'_> {
                 Value::External(format!("sqlalchemy.{name}").into())
             }
             "func" => self.unknown(range),
-            "drop_all" => {
-                let why = "it drops every table of the metadata".to_owned();
-                self.unreadable(why, range);
-                Value::None
-            }
             "create_all" | "reflect" | "create" => Value::None,
             "relationship"
             | "backref"
@@ -245,6 +244,9 @@ impl Walker<'_> {
             other => {
                 query.columns.push(other.operand());
                 query.is_narrowed = true;
+                if let (Value::Unknown(source), true) = (other, query.entity.is_empty()) {
+                    source.as_ref().clone_into(&mut query.entity);
+                }
                 None
             }
         };

@@ -8,24 +8,18 @@ use ruff_python_ast::{
 };
 use ruff_text_size::{Ranged, TextRange};
 
-use super::mentions;
 use super::strings;
 use super::text::{Piece, Place, Text};
 use super::value::{Lambda, Value};
 use super::walk::Walker;
 
-/// Deeper expressions are not followed.
-const DEEPEST: usize = 90;
 /// Longer lists are not built.
 const LONGEST: usize = 5_000;
 
 impl Walker<'_> {
     /// The value of an expression; what it sends on the way is sent.
     pub(super) fn eval(&mut self, expr: &Expr) -> Value {
-        if self.depth >= DEEPEST || !self.spend(1, expr.range()) {
-            if self.depth >= DEEPEST && mentions::sends(self.written(expr.range())) {
-                self.unreadable("it is nested too deeply to be followed".to_owned(), expr.range());
-            }
+        if !self.spend(1, expr.range()) || self.is_too_deep(expr.range()) {
             return self.unknown(expr.range());
         }
         self.depth += 1;
@@ -433,6 +427,16 @@ impl Walker<'_> {
             }
             (Value::List(items), Value::Unknown(_)) if !items.is_empty() => {
                 Some(Value::one_of(items.iter().cloned(), self.written(range)))
+            }
+            (Value::Dict(pairs), Value::Text(key)) if key.as_known().is_none() => {
+                // The keys that start as this one does.
+                let start = match key.pieces.first() {
+                    Some(Piece::Known(start, _)) => start.as_str(),
+                    _ => "",
+                };
+                let fits = |name: &Value| name.as_str().is_none_or(|name| name.starts_with(start));
+                let fitting = pairs.iter().filter(|(name, _)| fits(name));
+                Some(Value::one_of(fitting.map(|(_, v)| v.clone()), self.written(range)))
             }
             (Value::Dict(pairs), Value::Text(_) | Value::Int(_) | Value::None) => {
                 pairs.iter().rev().find(|(key, _)| key == index).map(|(_, value)| value.clone())

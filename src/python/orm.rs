@@ -203,6 +203,7 @@ impl Walker<'_> {
             None => Text::hole(format!("the table of {}", found.entity)),
         };
         let mut change = Change::new(ChangeKind::Update, table);
+        let name = if name.is_empty() { "unknown_column" } else { name };
         change.sets.push(Text::known(identifier(name)).and(" = :value"));
         change.filters.push("id = :id".into());
         self.send(&change.sql(), range);
@@ -327,6 +328,9 @@ impl Walker<'_> {
             {
                 return self.on_handle(name, args, range);
             }
+            "delete" if is_session(receiver) && !args.positional.is_empty() => {
+                return self.on_handle(name, args, range);
+            }
             "drop_all" => {
                 self.unreadable("it drops every table of the metadata".to_owned(), range);
                 return Value::None;
@@ -375,6 +379,11 @@ impl Walker<'_> {
 /// Whether what is not known looks like a query.
 fn is_query(receiver: &Value) -> bool {
     matches!(receiver, Value::Unknown(source) if source.contains("query") || source.contains("filter"))
+}
+
+/// Whether what is not known is called a session.
+fn is_session(receiver: &Value) -> bool {
+    matches!(receiver, Value::Unknown(source) if source.to_lowercase().contains("session"))
 }
 
 fn shown(receiver: &Value) -> String {

@@ -271,7 +271,10 @@ fn cast_chain<'a>(column: &str, using: &'a str) -> Option<Vec<&'a str>> {
         });
     }
     let name = first.rsplit('.').next().unwrap_or(first).trim();
-    let is_column = name.trim_matches('"') == column || name.eq_ignore_ascii_case(column);
+    let is_column = match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\"") == column,
+        None => name.to_ascii_lowercase() == column,
+    };
     (is_column && casts.iter().all(is_type)).then_some(casts)
 }
 
@@ -318,7 +321,7 @@ fn names(expression: &str, column: &str) -> bool {
     Lexer::new(expression).any(|token| {
         let text = token.span.of(expression);
         match token.kind {
-            TokenKind::Word => text.eq_ignore_ascii_case(column),
+            TokenKind::Word => text.to_ascii_lowercase() == column,
             TokenKind::QuotedName => text.trim_matches('"').replace("\"\"", "\"") == column,
             _ => false,
         }

@@ -111,7 +111,7 @@ impl<'a> Cutter<'a> {
                 let statement = self.statement();
                 let (_, targets) = without_into(&statement);
                 self.pieces.push(Piece::Words(statement));
-                self.pieces.extend(targets.into_iter().map(Piece::Receive));
+                self.targets(targets);
             }
             _ => self.sql(),
         }
@@ -153,20 +153,25 @@ impl<'a> Cutter<'a> {
         let mut tokens = self.tokens.clone();
         let Some(name) = tokens.name().or_else(|| tokens.parameter()) else { return false };
         let is_whole = is_assigned(&tokens);
+        let mut indexes = Vec::new();
         while !is_assigned(&tokens) {
             if tokens.eat_symbol(b'.') {
                 if tokens.name().is_none() {
                     return false;
                 }
             } else if tokens.eat_symbol(b'[') {
-                tokens.until(|tokens| tokens.is_symbol(0, b']'));
-                tokens.skip();
+                let index = tokens.until(|tokens| ends_symbol(tokens, b']'));
+                if !tokens.eat_symbol(b']') {
+                    return false;
+                }
+                indexes.push(index);
             } else {
                 return false;
             }
         }
         tokens.skip();
         self.tokens = tokens;
+        self.pieces.extend(indexes.into_iter().map(Piece::Expression));
         let value = self.statement();
         if is_whole {
             self.pieces.push(Piece::Assign(name, value));
@@ -300,12 +305,10 @@ impl<'a> Cutter<'a> {
     /// `text [INTO targets] [USING values]`.
     fn built(&mut self, mut statement: Tokens<'a>) {
         let (_, targets) = without_into(&statement);
-        self.pieces.extend(targets.into_iter().map(Piece::Receive));
+        self.targets(targets);
         let text = statement.until(|tokens| tokens.is_any(0, &["into", "using"]));
         self.pieces.push(Piece::Execute(text));
-        if statement.find(&["using"]) {
-            self.pieces.push(Piece::Expression(statement));
-        }
+        self.pieces.push(Piece::Expression(statement));
     }
 
     fn sql(&mut self) {
@@ -315,8 +318,18 @@ impl<'a> Cutter<'a> {
             self.receives(&statement, |_| true);
         }
         let (text, targets) = without_into(&statement);
-        self.pieces.extend(targets.into_iter().map(Piece::Receive));
+        self.targets(targets);
         self.pieces.push(Piece::Sql(text));
+    }
+
+    /// What stands behind INTO, such as `a, b[1], c.d`.
+    fn targets(&mut self, targets: Option<Tokens<'a>>) {
+        let Some(mut targets) = targets else { return };
+        self.pieces.push(Piece::Words(targets.clone()));
+        targets.eat(&["strict"]);
+        for mut target in targets.split_at_commas() {
+            self.pieces.extend(target.name().map(Piece::Receive));
+        }
     }
 
     /// The words that fit are variables that get a value.
@@ -338,6 +351,10 @@ fn ends(tokens: &Tokens<'_>, word: &str) -> bool {
     tokens.is_word(0, word) || tokens.is_semicolon(0)
 }
 
+fn ends_symbol(tokens: &Tokens<'_>, symbol: u8) -> bool {
+    tokens.is_symbol(0, symbol) || tokens.is_semicolon(0)
+}
+
 fn is_assigned(tokens: &Tokens<'_>) -> bool {
     matches!(tokens.text(0), ":=" | "=")
 }
@@ -349,13 +366,11 @@ fn is_query(tokens: &Tokens<'_>) -> bool {
 }
 
 /// The SQL without `INTO [STRICT] targets`, and the targets.
-fn without_into(statement: &Tokens<'_>) -> (String, Vec<String>) {
-    const TAKES_INTO: [&str; 9] =
-        ["select", "with", "values", "table", "insert", "update", "delete", "merge", "fetch"];
-    let whole = || (statement.rest().to_owned(), Vec::new());
+fn without_into<'a>(statement: &Tokens<'a>) -> (String, Option<Tokens<'a>>) {
+    const DEFINES: [&str; 6] = ["create", "grant", "comment", "import", "do", "explain"];
+    let whole = || (statement.rest().to_owned(), None);
     let mut tokens = statement.clone();
-    let is_built = !tokens.is_any(0, &TAKES_INTO);
-    if is_built && tokens.is_any(0, &["create", "grant", "comment", "import", "do", "explain"]) {
+    if tokens.is_any(0, &DEFINES) {
         return whole();
     }
     loop {
@@ -373,10 +388,9 @@ fn without_into(statement: &Tokens<'_>) -> (String, Vec<String>) {
     }
     let before = statement.up_to(&tokens);
     tokens.skip();
+    let start = tokens.clone();
     tokens.eat(&["strict"]);
-    let mut targets = Vec::new();
-    while let Some(path) = tokens.qualified() {
-        targets.push(path.schema.unwrap_or(path.name));
+    while tokens.qualified().is_some() {
         while tokens.eat_symbol(b'[') {
             tokens.until(|tokens| tokens.is_symbol(0, b']'));
             tokens.skip();
@@ -385,5 +399,5 @@ fn without_into(statement: &Tokens<'_>) -> (String, Vec<String>) {
             break;
         }
     }
-    (format!("{before} {}", tokens.rest()), targets)
+    (format!("{before} {}", tokens.rest()), Some(start.up_to_tokens(&tokens)))
 }
