@@ -36,8 +36,15 @@ fn message(record: &Record) -> &str {
 
 #[test]
 fn nothing_hidden_is_in_any_format() {
-    for format in Format::ALL {
-        let text = render(format, &hostile());
+    let mut rendered = hostile();
+    for finding in &mut rendered.findings {
+        // As in SQL that Alembic rendered, whose place in the file is a guess.
+        finding.snippet = None;
+    }
+    for (format, record) in
+        Format::ALL.iter().flat_map(|it| [(it, hostile()), (it, rendered.clone())])
+    {
+        let text = render(*format, &record);
         let hidden = text.chars().find(|c| is_hidden(*c) && *c != '\n');
         assert_eq!(hidden, None, "{}\n{text}", format.name());
     }
