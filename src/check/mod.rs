@@ -111,7 +111,12 @@ fn check_set(
     let scripts: Vec<Script> = psql::follow(set.iter().filter_map(read).collect());
     let readings: Vec<ScriptReading> = scripts.iter().map(rules::read).collect();
     let mut findings = rules::findings(&readings);
-    let (comments, malformed) = plan::written(&readings);
+    let (mut comments, mut malformed) = plan::written(&readings);
+    comments.retain(|allowance| match &allowance.source {
+        AllowanceSource::Comment(place) => !read::is_for_the_other_way(place, &scripts, request),
+        _ => true,
+    });
+    malformed.retain(|finding| !read::is_for_the_other_way(&finding.place, &scripts, request));
     let written: Vec<Allowance> = comments.iter().chain(&request.allowances).cloned().collect();
     let unbound: Vec<Allowance> =
         comments.iter().map(unbounded).chain(asked.iter().cloned()).collect();
@@ -129,8 +134,10 @@ fn check_set(
     let unused = comments.iter().zip(used).filter(|(_, used)| !used);
     findings.extend(unused.map(|(allowance, _)| plan::unused_allowance(allowance)));
     findings.extend(malformed);
+    let is_list = selected.is_by_name && readings.len() > 1;
+    let warnings = if is_list { silenced(&readings).into_iter().collect() } else { Vec::new() };
     Told {
-        warnings: silenced(&readings).filter(|_| selected.is_by_name).into_iter().collect(),
+        warnings,
         follows: readings.len() > set.len(),
         scripts: follow::joined(readings.iter().map(read::summary)),
         findings,
@@ -151,7 +158,7 @@ fn silenced(readings: &[ScriptReading<'_>]) -> Option<String> {
     let (first, last) = (readings.first()?, readings.last()?);
     let together = rules::findings(readings).len();
     let apart: usize = readings.iter().map(alone).sum();
-    let hidden = apart.checked_sub(together).filter(|hidden| readings.len() > 1 && *hidden > 0)?;
+    let hidden = apart.checked_sub(together).filter(|hidden| *hidden > 0)?;
     let n_hidden = plural(hidden as u64, "finding");
     Some(format!(
         "`{}` to `{}` are read as one set that runs together, so {n_hidden} about what the set \

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::CheckRequest;
 use super::select::{Kind, Migration};
 use crate::effect::Effect;
+use crate::finding::Place;
 use crate::migration::alembic::Direction;
 use crate::migration::content::{self, Content};
 use crate::migration::modules::ProjectModules;
@@ -71,6 +73,25 @@ fn of_sql(text: String, origin: Origin, direction: Direction, way: Way) -> Optio
         (Direction::Downgrade, Way::Unsaid, Part::Whole(_)) => None,
         (_, _, Part::Marked(text) | Part::Whole(text)) => Some(Script::known(origin, text)),
     }
+}
+
+/// Whether a comment stands in the function of a revision that is not read: it is about that one.
+pub(super) fn is_for_the_other_way(
+    place: &Place,
+    scripts: &[Script],
+    request: &CheckRequest,
+) -> bool {
+    let other = match request.direction {
+        Direction::Upgrade => "def downgrade",
+        Direction::Downgrade => "def upgrade",
+    };
+    let script = scripts.iter().find(|script| script.origin.path == place.path);
+    let Some(source) = script.and_then(|script| script.source.as_deref()) else { return false };
+    let Some(position) = place.position else { return false };
+    let lines = source.split('\n').take(position.line);
+    // The last line above it that is not indented, and is more than a comment or a closing bracket.
+    let outer = lines.filter(|line| line.starts_with(|c: char| c.is_alphabetic() || c == '@'));
+    outer.last().is_some_and(|line| line.starts_with(other))
 }
 
 /// The script with how much of it is known: a statement that could not be read makes it

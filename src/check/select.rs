@@ -57,15 +57,12 @@ pub(super) struct Selected {
 
 /// Finds the files, puts them in order, leaves out what is not asked for.
 pub(super) fn select(request: &CheckRequest) -> Result<Selected, Refusal> {
-    let directory = request.environment.directory();
-    let alembic = AlembicConfig::load(&[], "alembic", directory, &request.environment);
-    let mut selected = Selected { roots: vec![directory.to_owned()], ..Selected::default() };
-    if let Ok(Some(config)) = &alembic {
-        selected.roots = config.python_path();
-        selected.roots.extend(config.script_location());
-    }
-    let found = found(request, alembic, &mut selected.warnings)?;
+    let mut selected = Selected::default();
+    let found = found(request, &mut selected.warnings)?;
     let mut migrations = of_files(found);
+    if migrations.iter().any(|it| it.kind != Kind::Sql) {
+        selected.roots = roots(request);
+    }
     let revisions = revisions(&mut migrations);
     let lineage = Lineage::of(&revisions);
     put_in_order(&mut migrations, &lineage, request.direction);
@@ -75,7 +72,7 @@ pub(super) fn select(request: &CheckRequest) -> Result<Selected, Refusal> {
     leave_old(&mut migrations, since, &lineage)?;
     selected.n_old = n_all - migrations.len();
     let novelty = |it: &Migration| match &request.changed {
-        Some(changed) if it.found.shown != STDIN => changed.novelty(&it.found.path),
+        Some(changed) if !is_stdin(&it.found) => changed.novelty(&it.found.path),
         _ => Some(Novelty::Added),
     };
     migrations.retain(|it| novelty(it).is_some());
@@ -93,12 +90,27 @@ pub(super) fn select(request: &CheckRequest) -> Result<Selected, Refusal> {
     Ok(selected)
 }
 
+/// Alembic's configuration, found as Alembic finds it.
+fn alembic(request: &CheckRequest) -> Result<Option<AlembicConfig>, Refusal> {
+    let directory = request.environment.directory();
+    AlembicConfig::load(&[], "alembic", directory, &request.environment)
+}
+
+/// Where Python finds the project's own modules.
+fn roots(request: &CheckRequest) -> Vec<PathBuf> {
+    match alembic(request) {
+        Ok(Some(config)) => {
+            let mut roots = config.python_path();
+            roots.extend(config.script_location());
+            roots
+        }
+        // A configuration that can't be read says nothing about files that were named.
+        _ => vec![request.environment.directory().to_owned()],
+    }
+}
+
 /// The files that were named, else those of the configuration, else those of Alembic's.
-fn found(
-    request: &CheckRequest,
-    alembic: Result<Option<AlembicConfig>, Refusal>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Found>, Refusal> {
+fn found(request: &CheckRequest, warnings: &mut Vec<String>) -> Result<Vec<Found>, Refusal> {
     let directory = request.environment.directory();
     let (paths, has_stdin) =
         (&request.paths, request.paths.iter().any(|it| it == Path::new(STDIN)));
@@ -119,7 +131,7 @@ fn found(
         }
         return if found.is_empty() { Err(empty(&files)) } else { Ok(found) };
     }
-    let config = match alembic? {
+    let config = match alembic(request)? {
         Some(config) => Some(config),
         None if directory.join("migrations/versions").is_dir() => {
             AlembicConfig::load_flask("migrations", directory, &request.environment)?
@@ -141,9 +153,7 @@ pub fn exists(request: &CheckRequest) -> Result<(), Refusal> {
 
 /// The newest migrations: Alembic's heads, else the file that runs last.
 pub fn newest(request: &CheckRequest) -> Result<Vec<String>, Refusal> {
-    let directory = request.environment.directory();
-    let alembic = AlembicConfig::load(&[], "alembic", directory, &request.environment);
-    let mut migrations = of_files(found(request, alembic, &mut Vec::new())?);
+    let mut migrations = of_files(found(request, &mut Vec::new())?);
     let revisions = revisions(&mut migrations);
     if !revisions.is_empty() {
         return Ok(Lineage::of(&revisions).heads().into_iter().map(str::to_owned).collect());
@@ -158,7 +168,7 @@ fn of_files(found: Vec<Found>) -> Vec<Migration> {
     let read = |found: Found| {
         let is_python = found.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("py"));
         let content = match &found.problem {
-            _ if found.shown == STDIN => Some(content::of_stdin()),
+            _ if is_stdin(&found) => Some(content::of_stdin()),
             None if is_python => Some(content::of_file(&found.path)),
             _ => None,
         };
@@ -170,6 +180,11 @@ fn of_files(found: Vec<Found>) -> Vec<Migration> {
         Migration { found, kind, revision: None, content }
     };
     found.into_iter().map(read).collect()
+}
+
+/// Whether it is standard input: the path of a file called `-` has a folder in front.
+fn is_stdin(found: &Found) -> bool {
+    found.path == Path::new(STDIN)
 }
 
 /// Whether a Python file is a revision of Alembic's: it says which, and how to get there.

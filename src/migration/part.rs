@@ -13,6 +13,8 @@ use super::alembic::Direction;
 enum Dialect {
     Dbmate,
     Goose,
+    /// Later versions of goose take any case; for earlier ones that is a comment.
+    GooseAnyCase,
     SqlMigrate,
     NodePgMigrate,
 }
@@ -39,9 +41,16 @@ pub enum Way {
 
 /// Blanks what is for the other direction; line ends stay, and so does every byte's place.
 pub fn only(text: String, direction: Direction) -> Part {
-    let marks = marks(&text);
-    let Some((_, dialect, _)) = marks.first() else { return Part::Whole(text) };
-    let is_mixed = marks.iter().any(|(_, other, _)| other != dialect);
+    let mut marks = marks(&text);
+    let Some((_, dialect, first)) = marks.first().copied() else { return Part::Whole(text) };
+    if (dialect, first) == (Dialect::NodePgMigrate, Direction::Downgrade) {
+        // There the way up, where it stands behind the way down, goes on to the end of the file.
+        let mut is_first = true;
+        marks.retain(|(_, _, way)| {
+            *way == Direction::Upgrade || std::mem::replace(&mut is_first, false)
+        });
+    }
+    let is_mixed = marks.iter().any(|(_, other, _)| *other != dialect);
     let has_up = marks.iter().any(|(_, _, way)| *way == Direction::Upgrade);
     if is_mixed || !has_up {
         return Part::Whole(text);
@@ -121,36 +130,45 @@ fn marks(text: &str) -> Vec<(usize, Dialect, Direction)> {
     marks
 }
 
-/// The marker of a line. Each tool is as particular as its source has it.
+/// The marker of a line. Each tool is as particular as its source has it; where versions of a tool
+/// differ, what only some of them leave out counts.
 fn mark(line: &str) -> Option<(Dialect, Direction)> {
     let line = line.trim_start_matches('\u{feff}').trim_end();
     let comment = line.trim_start().strip_prefix("--")?;
     let is_indented = !line.starts_with("--");
-    let words: Vec<&str> = comment.split_whitespace().take(2).collect();
-    let both = |dialect, up: bool, down: bool| match (up, down) {
+    let words: Vec<&str> = comment.split_whitespace().take(4).collect();
+    let (dialect, up, down) = match (comment.trim(), words.as_slice()) {
+        (_, ["migrate:up" | "migrate:down", ..]) if !is_indented => {
+            (Dialect::Dbmate, words[0] == "migrate:up", words.len() <= 2)
+        }
+        ("+goose Up" | "+goose Down", _) if !is_indented => {
+            (Dialect::Goose, words[1] == "Up", true)
+        }
+        (_, ["+goose", way]) if !is_indented => {
+            let is = |word: &str| way.eq_ignore_ascii_case(word);
+            (Dialect::GooseAnyCase, is("up"), is("down"))
+        }
+        (_, ["+migrate", way, ..]) if comment.starts_with(" +migrate ") && !is_indented => {
+            (Dialect::SqlMigrate, *way == "Up", *way == "Down")
+        }
+        (text, _) => {
+            // People write sentences that start like this; a marker has nothing behind it.
+            let is_bare = |c: char| c.is_whitespace() || c == '-';
+            let words: Vec<&str> = text.split(is_bare).filter(|word| !word.is_empty()).collect();
+            let is = |way: &str| match words.as_slice() {
+                [first, second] => {
+                    first.eq_ignore_ascii_case(way) && second.eq_ignore_ascii_case("migration")
+                }
+                _ => false,
+            };
+            (Dialect::NodePgMigrate, is("up"), is("down"))
+        }
+    };
+    match (up, down) {
         (true, _) => Some((dialect, Direction::Upgrade)),
         (_, true) => Some((dialect, Direction::Downgrade)),
         _ => None,
-    };
-    match words.as_slice() {
-        _ if is_indented => {}
-        ["migrate:up", ..] => return Some((Dialect::Dbmate, Direction::Upgrade)),
-        ["migrate:down", ..] => return Some((Dialect::Dbmate, Direction::Downgrade)),
-        ["+goose", way] => return both(Dialect::Goose, *way == "Up", *way == "Down"),
-        ["+migrate", way] if comment.starts_with(' ') => {
-            return both(Dialect::SqlMigrate, *way == "Up", *way == "Down");
-        }
-        _ => {}
     }
-    let rest = comment.trim_start_matches(|c: char| c.is_whitespace() || c == '-');
-    let way_of = |word: &str| {
-        let head = rest.get(..word.len())?;
-        let after = &rest[word.len()..];
-        let is_migration = after.starts_with(char::is_whitespace)
-            && after.trim_start().get(..9).is_some_and(|it| it.eq_ignore_ascii_case("migration"));
-        (head.eq_ignore_ascii_case(word) && is_migration).then_some(())
-    };
-    both(Dialect::NodePgMigrate, way_of("up").is_some(), way_of("down").is_some())
 }
 
 #[cfg(test)]
@@ -179,7 +197,8 @@ mod tests {
             ("-- +goose Up", "-- +goose Down"),
             ("-- +migrate Up notransaction", "-- +migrate Down"),
             ("-- Up Migration", "-- Down Migration"),
-            ("  ---- UP  migration", "-- down migration of é"),
+            ("  ---- UP  migration", "--down-migration --"),
+            ("--+goose up", "-- +goose DOWN"),
         ] {
             let text = format!("{up}\r\nCREATE é;\r\n{down}\r\nDROP é;\r\n");
             assert_eq!(left(&text, Direction::Upgrade), "CREATE é;", "{up}");
@@ -197,7 +216,13 @@ mod tests {
             "-- migrate:up\nSELECT 1;\n-- +goose Down\nDROP 1;",
             "-- +goose Up\nSELECT 1;\n-- +goose down\nDROP 1;",
             "-- +goose Up\nSELECT 1;\n-- +goose StatementBegin\nDROP 1;",
+            "-- +goose Up\nSELECT 1;\n-- +goose  Down\nDROP 1;",
+            "-- +goose Up\nSELECT 1;\n-- +goose Down it\nDROP 1;",
+            "-- +migrate Up\nSELECT 1;\n--  +migrate Down\nDROP 1;",
+            "-- +migrate Up\nSELECT 1;\n-- +migrate down\nDROP 1;",
             "-- migrate:up\nSELECT 1;\n  -- migrate:down\nDROP 1;",
+            "-- migrate:up\nSELECT 1;\n-- migrate:down a b\nDROP 1;",
+            "-- Up Migration\nSELECT 1;\n-- Down migration is not possible\nDROP 1;",
             "-- migrate:up\nSELECT 1;\n-- migrate:downward\nDROP 1;",
             "-- Up Migration\nSELECT 1;\n-- Down the migration\nDROP 1;",
         ] {

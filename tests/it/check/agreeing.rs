@@ -66,9 +66,38 @@ fn the_command_line_and_the_configuration_agree_too() {
 }
 
 #[test]
+fn a_comment_in_the_way_down_is_about_the_way_down() {
+    let text = "revision = 'a1'\ndown_revision = None\n\n\ndef upgrade():\n    pass\n\n\n\
+                def downgrade():\n    # rowsafe: allow[drop-table] users: made by upgrade()\n    \
+                pass\n";
+    let sandbox = files(&[("a1.py", text)]);
+    let unused = |args: &[&str]| {
+        rules(&sandbox, args).iter().filter(|rule| *rule == "unused-allowance").count()
+    };
+    assert_eq!(unused(&["a1.py"]), 0);
+    assert_eq!(unused(&["--downgrade", "a1.py"]), 1);
+}
+
+#[test]
 fn an_unread_file_can_be_agreed_to() {
     let sandbox = files(&[]);
     std::fs::write(sandbox.path().join("a.sql"), b"-- caf\xe9\n").unwrap();
     let _ = check(&sandbox, &["a.sql"]).exits(Exit::Blocked).prints("error[opaque]");
     let _ = check(&sandbox, &["--allow", "opaque a.sql: read by hand", "a.sql"]).exits(Exit::Ok);
+}
+
+#[test]
+fn a_revision_is_agreed_to_in_its_own_language() {
+    let revision = |comment: &str| {
+        format!(
+            "from alembic import op\n\nrevision = 'a1'\ndown_revision = None\n\n\n\
+             def upgrade():\n    {comment}\n    op.drop_column('users', 'legacy_id')\n\n\n\
+             def downgrade():\n    op.drop_table('users')\n"
+        )
+    };
+    let allowed = "# rowsafe: allow[drop-column] users.legacy_id: superseded";
+    let sandbox = files(&[("a1.py", &revision(allowed)), ("b1.py", &revision("# nothing"))]);
+    let _ = check(&sandbox, &["a1.py"]).exits(Exit::Ok).prints("1 finding agreed to");
+    let _ = check(&sandbox, &["b1.py"]).exits(Exit::Blocked);
+    assert_eq!(rules(&sandbox, &["--downgrade", "a1.py"]), ["drop-table"]);
 }

@@ -32,8 +32,9 @@ fn check(sandbox: &Sandbox, args: &[&str]) -> Outcome {
 /// The findings of the report, in order.
 #[track_caller]
 fn findings(sandbox: &Sandbox, args: &[&str]) -> Vec<serde_json::Value> {
-    let outcome = check(sandbox, &[&["--format", "json"], args].concat());
-    outcome.json()["findings"].as_array().expect("findings").clone()
+    let report = check(sandbox, &[&["--format", "json"], args].concat()).json();
+    crate::schema::check(&report);
+    report["findings"].as_array().expect("findings").clone()
 }
 
 /// `path:line:column rule object` of every finding, in order.

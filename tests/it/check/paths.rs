@@ -105,3 +105,27 @@ fn a_misspelled_key_of_the_configuration_is_refused() {
     let sandbox = files(&[("rowsafe.toml", "[check]\nbasline = 'a'\n"), ("a.sql", ADDS)]);
     let _ = check(&sandbox, &["a.sql"]).exits(Exit::NoAnswer).says("did you mean `baseline`?");
 }
+
+#[test]
+fn helpers_of_the_project_are_found_and_nothing_outside_of_it() {
+    let revision = |import: &str, call: &str| {
+        format!(
+            "from alembic import op\n{import}\n\nrevision = 'a1'\ndown_revision = None\n\n\n\
+             def upgrade():\n    {call}\n"
+        )
+    };
+    let helper = "from alembic import op\n\n\ndef forget(table):\n    op.drop_table(table)\n";
+    let import = "from helpers.tables import forget";
+    let sandbox = files(&[
+        ("alembic.ini", "[alembic]\nscript_location = m\nprepend_sys_path = lib\n"),
+        ("m/versions/a1.py", &revision(import, "forget('users')")),
+    ]);
+    // Nobody knows what a module does that is not there.
+    sandbox.write("../outside/helpers/tables.py", helper);
+    let _ = check(&sandbox, &[]).exits(Exit::Blocked).prints("[opaque]");
+    sandbox.write("lib/helpers/tables.py", helper);
+    let _ = check(&sandbox, &[]).exits(Exit::Blocked).prints("error[drop-table]").prints("`users`");
+    let quiet = helper.replace("op.drop_table(table)", "op.create_table(table)");
+    sandbox.write("lib/helpers/tables.py", &quiet);
+    let _ = check(&sandbox, &[]).exits(Exit::Ok);
+}
