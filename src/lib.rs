@@ -29,6 +29,7 @@ pub mod migration;
 pub mod snapshot;
 
 // Layer 3: the stories. They speak through events only.
+pub mod check;
 pub mod database;
 pub mod event;
 pub mod judge;

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(after_help = "Examples:\n  \
     rowsafe run -- alembic upgrade head\n  \
     rowsafe run --sql migration.sql -- psql -f migration.sql\n  \
+    rowsafe check --diff origin/main\n  \
     rowsafe restore latest")]
 pub struct Cli {
     #[command(subcommand)]
@@ -54,12 +55,16 @@ pub enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Read migrations without a database and name what they would destroy
+    Check(CheckArgs),
     /// Plan, agree, keep a verified snapshot, run the migration command, compare
     Run(RunArgs),
     /// Put back what a snapshot holds
     Restore(RestoreArgs),
     /// Show every setting and where it comes from
     Config(ConfigArgs),
+    /// Write a rowsafe.toml; show what a hook and a CI job look like
+    Init(InitArgs),
 }
 
 /// How standard output is written.
@@ -68,6 +73,61 @@ pub enum Format {
     #[default]
     Human,
     Json,
+}
+
+/// `rowsafe check`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe check                        the revisions of alembic.ini\n  \
+    rowsafe check migrations/            every migration of a folder\n  \
+    rowsafe check --diff origin/main     what this branch adds or changes\n  \
+    rowsafe check --since 3f9c1a         what a database at 3f9c1a has not run\n  \
+    cat new.sql | rowsafe check -         standard input\n\n\
+    Exit codes:\n  \
+    0 nothing to object to    1 findings that nobody agreed to\n  \
+    2 usage, configuration, nothing to read")]
+pub struct CheckArgs {
+    /// Files and folders, `-` for standard input
+    /// [default: those of the configuration, else of alembic.ini]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only what comes after this revision or file
+    #[arg(long, value_name = "REVISION")]
+    pub since: Vec<String>,
+    /// Only what is new or changed since the branch left this one
+    #[arg(long, value_name = "BRANCH")]
+    pub diff: Option<String>,
+    /// Read the way back: downgrade() and the down parts
+    #[arg(long)]
+    pub downgrade: bool,
+    /// Agree to a finding: 'RULE OBJECT: REASON'
+    #[arg(long, value_name = "AGREEMENT")]
+    pub allow: Vec<String>,
+    /// From which severity on findings fail: error, warning, never
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<String>,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Also write the report: json=PATH
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub output: Vec<String>,
+}
+
+/// `rowsafe init`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe init                     a rowsafe.toml to fill in\n  \
+    rowsafe init --baseline head     check only what comes from now on\n  \
+    rowsafe init --baseline 3f9c1a   check only what comes after 3f9c1a\n  \
+    rowsafe init --baseline head db/migrations")]
+pub struct InitArgs {
+    /// Files and folders for `rowsafe check` to read [default: those of alembic.ini]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// `rowsafe check` passes over this revision or file and all before it; `head` is the newest
+    #[arg(long, value_name = "REVISION")]
+    pub baseline: Option<String>,
 }
 
 /// `rowsafe config`

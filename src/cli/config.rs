@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::Context;
 use super::args::{ConfigArgs, Format};
-use crate::config::{Flags, Settings};
+use crate::config::Settings;
 use crate::exit::Exit;
 use crate::run::answer_to;
 use crate::ui::{Align, Table};
@@ -22,12 +22,7 @@ pub fn main(args: &ConfigArgs, context: &Context) -> Exit {
 }
 
 fn story(args: &ConfigArgs, context: &Context) -> anyhow::Result<()> {
-    let flags = Flags {
-        config: context.global.config.clone(),
-        no_config: context.global.no_config,
-        ..Flags::default()
-    };
-    let settings = Settings::resolve(flags, &context.environment)?;
+    let settings = Settings::resolve(context.flags(), &context.environment)?;
     for warning in &settings.warnings {
         context.printer.warning(warning);
     }

@@ -1,7 +1,9 @@
 //! The command line: words to a request, the story, the answer to an exit code.
 
 mod args;
+mod check;
 mod config;
+mod init;
 mod outputs;
 pub mod reference;
 mod restore;
@@ -55,6 +57,8 @@ pub fn main() -> Exit {
     );
     let context = Context { environment, printer, global: cli.global };
     match cli.command {
+        Command::Check(args) => check::main(&args, &context),
+        Command::Init(args) => init::main(&args, &context),
         Command::Run(args) => run::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
@@ -69,6 +73,12 @@ struct Context {
 }
 
 impl Context {
+    /// The flags that every command has.
+    fn flags(&self) -> Flags {
+        let (config, no_config) = (self.global.config.clone(), self.global.no_config);
+        Flags { config, no_config, ..Flags::default() }
+    }
+
     /// The settings; `flags` are those that only some commands have.
     fn settings(&self, args: &ConnectionArgs, mut flags: Flags) -> anyhow::Result<Settings> {
         let words = |text: &Option<String>| {
@@ -79,8 +89,8 @@ impl Context {
         flags.pg_dump = words(&args.pg_dump)?;
         flags.pg_restore = words(&args.pg_restore)?;
         flags.jobs = args.jobs;
-        flags.config.clone_from(&self.global.config);
-        flags.no_config = self.global.no_config;
+        let Flags { config, no_config, .. } = self.flags();
+        let flags = Flags { config, no_config, ..flags };
         let settings = Settings::resolve(flags, &self.environment)?;
         for warning in &settings.warnings {
             self.printer.warning(warning);
@@ -117,6 +127,19 @@ impl Context {
         outputs: &[String],
         story: impl FnOnce(&mut Record) -> anyhow::Result<()>,
     ) -> Exit {
+        let record = self.tell(command, outputs, story);
+        let answer = record.answer.expect("every story ends with an answer");
+        self.printer.answer(human::answer(&answer).trim_end());
+        answer.exit
+    }
+
+    /// Tells a story to its end, the reports in their files; the record has an answer.
+    fn tell(
+        &self,
+        command: &'static str,
+        outputs: &[String],
+        story: impl FnOnce(&mut Record) -> anyhow::Result<()>,
+    ) -> Record {
         let mut record = Record::start(command, String::new());
         let opened = Outputs::open(outputs);
         let done = match &opened {
@@ -130,9 +153,7 @@ impl Context {
         if let Some(Err(error)) = opened.ok().map(|outputs| outputs.write(&record)) {
             self.printer.warning(&format!("{error:#}"));
         }
-        let answer = record.answer.expect("every story ends with an answer");
-        self.printer.answer(human::answer(&answer).trim_end());
-        answer.exit
+        record
     }
 }
 

@@ -84,7 +84,8 @@ pub fn counting(settings: &Settings) -> Counting {
     }
 }
 
-fn agreement(text: &str) -> Result<Allowance, Refusal> {
+/// Reads a `--allow`.
+pub fn agreement(text: &str) -> Result<Allowance, Refusal> {
     let parsed = allow_text(text).map_err(|why| {
         Refusal::new(Exit::NoAnswer, format!("--allow '{text}': {why}"))
             .hint("write --allow 'RULE OBJECT: REASON', for example --allow 'drop-column users.legacy_id: superseded by external_id'")
@@ -101,6 +102,7 @@ fn agreement(text: &str) -> Result<Allowance, Refusal> {
     Ok(parsed.into_allowance(AllowanceSource::CommandLine))
 }
 
-fn flag(name: &'static str) -> impl Fn(String) -> anyhow::Error {
+/// The error of a flag's value.
+pub fn flag(name: &'static str) -> impl Fn(String) -> anyhow::Error {
     move |why| Refusal::new(Exit::NoAnswer, format!("{name}: {why}")).into()
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::value::{self, Text, Words};
+use super::value::{self, OneOrMore, Text, Words};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
@@ -28,7 +28,7 @@ pub const NAME: &str = "rowsafe.toml";
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Every key of the file, in the order of the reference.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 14] = [
     "database",
     "store",
     "snapshot",
@@ -41,10 +41,14 @@ pub const KEYS: [&str; 13] = [
     "min-free-space",
     "render-timeout",
     "env",
+    "check",
     "allow",
 ];
 /// Every key of an `[[allow]]` table.
 pub const ALLOW_KEYS: [&str; 4] = ["rule", "object", "reason", "max-rows"];
+
+/// Every key of the `[check]` table.
+pub const CHECK_KEYS: [&str; 2] = ["paths", "baseline"];
 
 /// Where to look for the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +90,19 @@ pub struct ConfigFile {
     pub render_timeout: Option<Duration>,
     /// `[env]`: variables for the migration command.
     pub env: BTreeMap<String, String>,
+    /// `[check]`.
+    pub check: Check,
     /// `[[allow]]`.
     pub allow: Vec<Allowance>,
+}
+
+/// `[check]`: what `rowsafe check` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Check {
+    /// `paths`: files and folders, relative to the file.
+    pub paths: Vec<PathBuf>,
+    /// `baseline`: revisions or files; they and all before them are passed over.
+    pub baseline: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +122,18 @@ struct Raw {
     #[serde(default)]
     env: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
+    check: RawCheck,
+    #[serde(default)]
     allow: Vec<Spanned<RawAllow>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawCheck {
+    #[serde(default)]
+    paths: OneOrMore,
+    #[serde(default)]
+    baseline: OneOrMore,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +209,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
     };
     if let Some(table) = table {
         source.check_keys(table, &KEYS)?;
+        if let Some(check) = table.get("check").and_then(|check| check.get_ref().as_table()) {
+            source.check_keys(check, &CHECK_KEYS)?;
+        }
         let allows = table.get("allow").and_then(|allow| allow.get_ref().as_array());
         for allow in allows.into_iter().flatten() {
             if let DeValue::Table(allow) = allow.get_ref() {
@@ -227,6 +256,10 @@ impl Source<'_> {
             })?,
             render_timeout: self.duration("render-timeout", raw.render_timeout.as_ref())?,
             env: self.variables(raw.env)?,
+            check: Check {
+                paths: raw.check.paths.0.iter().map(|path| directory.join(path)).collect(),
+                baseline: raw.check.baseline.0,
+            },
             allow: raw
                 .allow
                 .into_iter()

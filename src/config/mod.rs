@@ -4,6 +4,7 @@ pub mod env;
 pub mod file;
 pub mod settings;
 pub mod value;
+pub mod write;
 
 pub use file::{ConfigFile, Search};
 pub use settings::{Described, Flags, Origin, Setting, Settings};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::env;
-use super::file::{self, Search};
+use super::file::{self, Check, Search};
 use super::value;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -100,6 +100,8 @@ pub struct Settings {
     pub render_timeout: Setting<Duration>,
     /// Variables for the migration command, on top of the inherited ones.
     pub env: BTreeMap<String, String>,
+    /// What `rowsafe check` reads.
+    pub check: Check,
     /// Agreements of the configuration file.
     pub allow: Vec<Allowance>,
     /// The configuration file that was read.
@@ -164,6 +166,7 @@ impl Settings {
                 DEFAULT_RENDER,
             )?,
             env: file.env,
+            check: file.check,
             allow: file.allow,
             file: path.clone(),
             warnings: warnings(environment),
@@ -206,10 +209,19 @@ impl Settings {
         let file = self.file.clone().map_or(Origin::Default, Origin::File);
         let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
         add("env", names.join(" "), &file);
+        add("check", said(&self.check), &file);
         let allowed = number::plural(self.allow.len() as u64, "allowance");
         add("allow", allowed, &file);
         rows
     }
+}
+
+/// `paths …, baseline …`, whatever of it is set.
+fn said(check: &Check) -> String {
+    let paths: Vec<_> = check.paths.iter().map(|path| path.display().to_string()).collect();
+    let parts = [("paths", paths.join(" ")), ("baseline", check.baseline.join(" "))];
+    let parts = parts.iter().filter(|(_, value)| !value.is_empty());
+    parts.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Four bring no more than two on a small server.

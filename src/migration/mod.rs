@@ -1,7 +1,13 @@
 //! Where pending SQL comes from.
 
 pub mod alembic;
+pub mod content;
 pub mod files;
+pub mod git;
+pub mod modules;
+pub mod order;
+pub mod part;
+pub mod tree;
 
 use crate::script::{Knowledge, Origin, Script};
 

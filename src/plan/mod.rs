@@ -181,7 +181,7 @@ fn schema_of(object: &Object, measuring: &Measuring<'_>) -> Option<String> {
 }
 
 /// The agreements written in the migration files, and findings for those that can't be read.
-fn written(readings: &[ScriptReading]) -> (Vec<Allowance>, Vec<Finding>) {
+pub(crate) fn written(readings: &[ScriptReading]) -> (Vec<Allowance>, Vec<Finding>) {
     let mut agreed = Vec::new();
     let mut malformed = Vec::new();
     for reading in readings {
@@ -213,7 +213,7 @@ fn malformed_allowance(place: Place, why: &str) -> Finding {
     )
 }
 
-fn unused_allowance(allowance: &Allowance) -> Finding {
+pub(crate) fn unused_allowance(allowance: &Allowance) -> Finding {
     let place = match &allowance.source {
         AllowanceSource::Comment(place) => place.clone(),
         _ => Place::default(),
@@ -241,7 +241,7 @@ fn allowance_finding(severity: Severity, object: Object, place: Place, message: 
     }
 }
 
-fn summary(reading: &ScriptReading) -> ScriptSummary {
+pub(crate) fn summary(reading: &ScriptReading) -> ScriptSummary {
     let script: &Script = reading.script;
     let (knowledge, reasons) = match &script.knowledge {
         Knowledge::Known => ("known", Vec::new()),

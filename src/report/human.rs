@@ -46,7 +46,12 @@ pub fn place(reached: &Reached) -> String {
 
 /// What is pending, and every finding.
 pub fn plan(record: &Record) -> String {
-    let mut out = labelled("plan", &pending(record));
+    labelled("plan", &pending(record)) + &findings(record)
+}
+
+/// Every finding.
+pub fn findings(record: &Record) -> String {
+    let mut out = String::new();
     let mut advised = false;
     for finding in &record.findings {
         out.push('\n');

@@ -93,6 +93,11 @@ impl Printer {
         }
     }
 
+    /// Whether only answers and errors are said.
+    pub fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
     /// Says something; `-q` hides it.
     pub fn say(&self, text: &str) {
         if self.verbosity > Verbosity::Quiet {

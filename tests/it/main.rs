@@ -15,6 +15,7 @@ mod story;
 mod alembic;
 mod architecture;
 mod cases;
+mod check;
 mod connect;
 mod docs;
 mod interrupt;

@@ -21,6 +21,7 @@ pub struct AlembicConfig {
     script_location: Option<PathBuf>,
     version_directories: Vec<PathBuf>,
     is_recursive: bool,
+    python_path: Vec<PathBuf>,
     warnings: Vec<String>,
 }
 
@@ -94,6 +95,11 @@ impl AlembicConfig {
     /// Whether revision files are in the directories below as well.
     pub fn is_recursive(&self) -> bool {
         self.is_recursive
+    }
+
+    /// Where Python would look for the project's own packages; not every folder needs to exist.
+    pub fn python_path(&self) -> Vec<PathBuf> {
+        self.python_path.clone()
     }
 
     /// What the configuration asks for that can't be followed here.
@@ -260,6 +266,7 @@ impl Sources<'_> {
             script_location,
             version_directories,
             is_recursive: self.flag("recursive_version_locations")?,
+            python_path: self.python_path(),
             warnings,
         })
     }

@@ -1,0 +1,107 @@
+//! The Python modules that migration files import from their own project.
+
+use std::path::{Path, PathBuf};
+
+use super::content;
+use crate::python::Modules;
+
+/// Longer modules are no helpers of migrations.
+const LONGEST: u64 = 1024 * 1024;
+
+/// The project's modules, as they are found from one of its files; never outside of the project.
+#[derive(Debug, Clone)]
+pub struct ProjectModules {
+    /// The folder of the file that imports.
+    folder: PathBuf,
+    /// Where modules are looked for by their full name, in this order.
+    roots: Vec<PathBuf>,
+}
+
+impl ProjectModules {
+    /// The modules as `file` sees them, with the project's `roots` behind its own folder.
+    pub fn of(file: &Path, roots: &[PathBuf]) -> Self {
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        let roots = std::iter::once(folder.clone()).chain(roots.iter().cloned()).collect();
+        Self { folder, roots }
+    }
+
+    fn read(&self, base: &Path, name: &str) -> Option<String> {
+        let relative: PathBuf = name.split('.').filter(|part| !part.is_empty()).collect();
+        let path = base.join(relative);
+        let file = (!name.is_empty()).then(|| path.with_added_extension("py"));
+        let candidates = file.into_iter().chain([path.join("__init__.py")]);
+        candidates.into_iter().find(|path| path.is_file()).and_then(|path| self.inside(&path))
+    }
+
+    /// The text of a file that lies in the project, whatever links lead to it.
+    fn inside(&self, path: &Path) -> Option<String> {
+        let real = path.canonicalize().ok()?;
+        let is_ours = self
+            .roots
+            .iter()
+            .filter_map(|root| root.canonicalize().ok())
+            .any(|root| real.starts_with(root));
+        let is_short = std::fs::metadata(&real).is_ok_and(|metadata| metadata.len() <= LONGEST);
+        if is_ours && is_short { content::of_file(&real).ok() } else { None }
+    }
+}
+
+impl Modules for ProjectModules {
+    fn source(&self, level: u32, name: &str) -> Option<String> {
+        // A name is words and dots: anything else would be a path.
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        if !is_name || (level == 0 && name.is_empty()) {
+            return None;
+        }
+        if level == 0 {
+            return self.roots.iter().find_map(|root| self.read(root, name));
+        }
+        let base = self.folder.ancestors().nth(level as usize - 1)?;
+        self.read(base, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProjectModules;
+    use crate::python::Modules;
+
+    #[test]
+    fn helpers_are_found_in_the_project_and_nowhere_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("project");
+        for (path, text) in [
+            ("project/m/versions/a.py", "a"),
+            ("project/m/versions/helper.py", "helper"),
+            ("project/m/shared/__init__.py", "shared"),
+            ("project/m/shared/sql.py", "sql"),
+            ("project/app/db.py", "db"),
+            ("outside.py", "outside"),
+        ] {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            crate::text::write_atomically(&path, text.as_bytes()).unwrap();
+        }
+        std::os::unix::fs::symlink(directory.path().join("outside.py"), root.join("link.py"))
+            .unwrap();
+        let file = root.join("m/versions/a.py");
+        let modules = ProjectModules::of(&file, std::slice::from_ref(&root));
+        for (level, name, expected) in [
+            (0, "helper", Some("helper")),
+            (1, "helper", Some("helper")),
+            (2, "shared", Some("shared")),
+            (2, "shared.sql", Some("sql")),
+            (3, "app.db", Some("db")),
+            (0, "app.db", Some("db")),
+            (0, "m.shared", Some("shared")),
+            (0, "gone", None),
+            (0, "link", None),
+            (4, "outside", None),
+            (99, "outside", None),
+            (0, "../../outside", None),
+            (0, "", None),
+        ] {
+            assert_eq!(modules.source(level, name).as_deref(), expected, "{level} {name}");
+        }
+    }
+}
