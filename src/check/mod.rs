@@ -123,7 +123,7 @@ fn check_set(
     findings.extend(unused.map(|(allowance, _)| plan::unused_allowance(allowance)));
     findings.extend(malformed);
     Told {
-        warnings: silenced(&readings).into_iter().collect(),
+        warnings: silenced(&readings).filter(|_| selected.is_by_name).into_iter().collect(),
         scripts: readings.iter().map(read::summary).collect(),
         findings,
         used: from_outside,

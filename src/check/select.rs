@@ -11,6 +11,7 @@ use crate::hint::Refusal;
 use crate::migration::alembic::lineage::Unknown;
 use crate::migration::alembic::{AlembicConfig, Direction, Lineage, Revisions};
 use crate::migration::content::{self, Content};
+use crate::migration::git::Novelty;
 use crate::migration::tree::{self, Found};
 use crate::migration::{order, part};
 use crate::text::similar;
@@ -46,6 +47,8 @@ pub(super) struct Selected {
     pub(super) sets: Vec<Vec<Migration>>,
     /// Where Python finds the project's own modules.
     pub(super) roots: Vec<PathBuf>,
+    /// Files are taken to run together only because they were named together.
+    pub(super) is_by_name: bool,
     /// Files that are not newer than the baseline.
     pub(super) n_old: usize,
     /// What to know that is no finding.
@@ -71,13 +74,19 @@ pub(super) fn select(request: &CheckRequest) -> Result<Selected, Refusal> {
     let n_all = migrations.len();
     leave_old(&mut migrations, since, &lineage)?;
     selected.n_old = n_all - migrations.len();
-    if let Some(changed) = &request.changed {
-        migrations.retain(|it| it.found.shown == STDIN || changed.has(&it.found.path));
-    }
+    let novelty = |it: &Migration| match &request.changed {
+        Some(changed) if it.found.shown != STDIN => changed.novelty(&it.found.path),
+        _ => Some(Novelty::Added),
+    };
+    migrations.retain(|it| novelty(it).is_some());
     let is_new = request.changed.is_some() || is_flag;
     // pre-commit names files by itself, and with --all-files the whole history.
-    let is_chosen = !request.environment.has(PRE_COMMIT);
-    let runs_together = |it: &Migration| is_new || (it.found.is_named && is_chosen);
+    selected.is_by_name = !is_new && !request.environment.has(PRE_COMMIT);
+    // What was there before and is changed now may have run already.
+    let runs_together = |it: &Migration| {
+        (is_new && novelty(it) == Some(Novelty::Added))
+            || (selected.is_by_name && it.found.is_named)
+    };
     let (together, alone): (Vec<_>, Vec<_>) = migrations.into_iter().partition(runs_together);
     selected.sets = alone.into_iter().map(|it| vec![it]).collect();
     selected.sets.extend((!together.is_empty()).then_some(together));
@@ -105,7 +114,9 @@ fn found(
             problem: None,
         }));
         // The configuration says where the history is, not what is new in it.
-        found.iter_mut().for_each(|it| it.is_named &= !paths.is_empty());
+        for it in &mut found {
+            it.is_named &= !paths.is_empty();
+        }
         return if found.is_empty() { Err(empty(&files)) } else { Ok(found) };
     }
     let config = match alembic? {

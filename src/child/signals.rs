@@ -148,7 +148,7 @@ fn is_from_terminal(origin: &Origin) -> bool {
     }
     // A shell that is losing its terminal passes the hangup on to whole jobs, never to one process.
     let sender = origin.process.map(|process| process.pid);
-    let leader = getsid(None).ok().map(|pid| pid.as_raw());
+    let leader = getsid(None).ok().map(nix::unistd::Pid::as_raw);
     origin.signal == SIGHUP && sender.is_some() && sender == leader
 }
 

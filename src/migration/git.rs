@@ -1,6 +1,6 @@
 //! What git says is new in the working tree, against the point where its branch left another.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,20 +19,33 @@ pub struct Changed {
     pub base: String,
     /// The root of the working tree, links resolved.
     root: PathBuf,
-    /// Their paths below the root; bytes that are not UTF-8 are replaced.
-    files: HashSet<String>,
+    /// Their paths below the root, and whether they are new; bytes that are not UTF-8 are replaced.
+    files: HashMap<String, Novelty>,
+}
+
+/// How a file differs from what was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Novelty {
+    /// It was not there, so nothing of it has run.
+    Added,
+    /// It was there, perhaps by another name, and may have run.
+    Changed,
 }
 
 impl Changed {
-    /// Whether a file is new here. git can't say for one outside of its working tree: it counts.
-    pub fn has(&self, file: &Path) -> bool {
+    /// How a file is new here; `None` where it is not. git can't say for one outside of its working
+    /// tree: it counts as changed.
+    pub fn novelty(&self, file: &Path) -> Option<Novelty> {
         let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
         let named = folder.zip(file.file_name()).map(|(folder, name)| folder.join(name));
         // A link and the file that it leads to have each their own history.
         let paths: Vec<PathBuf> = named.into_iter().chain(file.canonicalize()).collect();
-        let mut below = paths.iter().filter_map(|path| path.strip_prefix(&self.root).ok());
-        let is_outside = paths.iter().all(|path| !path.starts_with(&self.root));
-        is_outside || below.any(|path| self.files.contains(path.to_string_lossy().as_ref()))
+        let below = paths.iter().filter_map(|path| path.strip_prefix(&self.root).ok());
+        let found = below.filter_map(|path| self.files.get(path.to_string_lossy().as_ref()));
+        if paths.iter().all(|path| !path.starts_with(&self.root)) {
+            return Some(Novelty::Changed);
+        }
+        found.copied().max_by_key(|novelty| *novelty == Novelty::Changed)
     }
 }
 
@@ -52,19 +65,39 @@ pub async fn changed(base: &str, directory: &Path) -> Result<Changed, Refusal> {
     }
     let root = PathBuf::from(top.stdout.trim_end_matches(['\r', '\n']));
     let fork = fork(base, directory).await?;
-    let diff = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--diff-filter=d"];
-    let changed = git(&root, &[&diff[..], &[&fork, "--"]].concat()).await?;
-    let untracked = git(&root, &["ls-files", "--others", "--exclude-standard", "-z"]).await?;
-    let mut files = HashSet::new();
-    for listed in [changed, untracked] {
-        if !listed.status.success() {
-            let refusal = Refusal::new(Exit::NoAnswer, "git could not say what changed");
-            return Err(said(refusal, &listed));
-        }
-        files.extend(listed.stdout.split('\0').filter(|it| !it.is_empty()).map(str::to_owned));
-    }
+    let diff = ["diff", "--name-status", "-z", "--find-renames", "--no-ext-diff", &fork, "--"];
+    let changed = answered(git(&root, &diff).await?)?;
+    let others = ["ls-files", "--others", "--exclude-standard", "-z"];
+    let untracked = answered(git(&root, &others).await?)?;
+    let mut files = listed(&changed);
+    let untracked = untracked.split('\0').filter(|path| !path.is_empty());
+    files.extend(untracked.map(|path| (path.to_owned(), Novelty::Added)));
     let root = root.canonicalize().unwrap_or(root);
     Ok(Changed { base: base.to_owned(), root, files })
+}
+
+/// `A\0path\0M\0path\0R100\0old\0new\0` as `git diff --name-status -z` prints it.
+fn listed(text: &str) -> HashMap<String, Novelty> {
+    let mut files = HashMap::new();
+    let mut words = text.split('\0');
+    while let (Some(status), Some(path)) = (words.next(), words.next()) {
+        match status.as_bytes().first() {
+            Some(b'D') => {}
+            Some(b'A') => drop(files.insert(path.to_owned(), Novelty::Added)),
+            Some(b'R' | b'C') => {
+                files.extend(words.next().map(|new| (new.to_owned(), Novelty::Changed)));
+            }
+            _ => drop(files.insert(path.to_owned(), Novelty::Changed)),
+        }
+    }
+    files
+}
+
+fn answered(captured: Captured) -> Result<String, Refusal> {
+    if captured.status.success() {
+        return Ok(captured.stdout);
+    }
+    Err(said(Refusal::new(Exit::NoAnswer, "git could not say what changed"), &captured))
 }
 
 /// The commit at which the branch left `base`.
@@ -115,5 +148,20 @@ fn said(refusal: Refusal, captured: &Captured) -> Refusal {
     match captured.stderr.lines().find(|line| !line.trim().is_empty()) {
         Some(line) => refusal.hint(format!("git said: {}", line.trim())),
         None => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Novelty, listed};
+
+    #[test]
+    fn what_git_lists_is_told_apart() {
+        let files = listed("A\0a b\0M\0m\0R096\0old\0new\0D\0gone\0T\0link\0");
+        let mut found: Vec<_> = files.iter().map(|(path, how)| (path.as_str(), *how)).collect();
+        found.sort_by_key(|(path, _)| *path);
+        let changed = ["link", "m", "new"].map(|path| (path, Novelty::Changed));
+        assert_eq!(found, [&[("a b", Novelty::Added)], &changed[..]].concat());
+        assert!(listed("").is_empty());
     }
 }

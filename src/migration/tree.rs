@@ -48,7 +48,7 @@ pub fn find(paths: &[PathBuf], directory: &Path) -> Result<Vec<Found>, Refusal> 
         let mut files = if metadata.is_dir() {
             below(&full, directory)
         } else {
-            vec![Found { is_named: true, ..of(full, directory) }]
+            vec![Found { is_named: true, ..of(&full, directory) }]
         };
         files.sort_by(|one, other| super::order::compare(&one.path, &other.path));
         found.extend(files.into_iter().filter(|file| seen.insert(tidy(&file.path))));
@@ -68,7 +68,7 @@ pub fn revision_files(folders: &[PathBuf], is_recursive: bool, directory: &Path)
             let name = name(path);
             ends_in(path, &["py"]) && !name.starts_with(".#") && !name.starts_with("__init__")
         };
-        let mut files = walked(&walk, directory, is_revision);
+        let mut files = walked(&walk, folder, directory, is_revision);
         files.sort_by(|one, other| super::order::compare(&one.path, &other.path));
         // Alembic reads a file once, however many of its folders lead there.
         let real = |file: &Found| file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
@@ -83,8 +83,8 @@ pub fn usual(directory: &Path) -> Option<&'static str> {
 }
 
 /// A file with the path that is shown.
-pub fn of(path: PathBuf, directory: &Path) -> Found {
-    let path = tidy(&path);
+pub fn of(path: &Path, directory: &Path) -> Found {
+    let path = tidy(path);
     let shown = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
     Found { path, shown, is_named: false, problem: None }
 }
@@ -97,20 +97,25 @@ fn below(folder: &Path, directory: &Path) -> Vec<Found> {
         ends_in(path, &["sql", "psql", "pgsql"])
             || (ends_in(path, &["py"]) && !is_environment(path))
     };
-    walked(&walk, directory, is_migration)
+    walked(&walk, folder, directory, is_migration)
 }
 
 /// The files that fit, each once: links may lead to one twice, and its own path is the better one.
-fn walked(walk: &WalkBuilder, directory: &Path, fits: impl Fn(&Path) -> bool) -> Vec<Found> {
+fn walked(
+    walk: &WalkBuilder,
+    place: &Path,
+    directory: &Path,
+    fits: impl Fn(&Path) -> bool,
+) -> Vec<Found> {
     let mut found = Vec::new();
     let mut has_links = false;
     for entry in walk.build() {
         has_links |= entry.as_ref().is_ok_and(ignore::DirEntry::path_is_symlink);
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
-            Ok(entry) if fits(entry.path()) => found.push(of(entry.into_path(), directory)),
+            Ok(entry) if fits(entry.path()) => found.push(of(entry.path(), directory)),
             Ok(_) => {}
-            Err(error) => found.extend(unseen(&error, directory, &fits)),
+            Err(error) => found.extend(unseen(&error, place, directory, &fits)),
         }
     }
     if has_links {
@@ -122,30 +127,30 @@ fn walked(walk: &WalkBuilder, directory: &Path, fits: impl Fn(&Path) -> bool) ->
     found
 }
 
-/// What the walk could not look at. A link back to a folder above hides nothing.
-fn unseen(error: &ignore::Error, directory: &Path, fits: impl Fn(&Path) -> bool) -> Option<Found> {
+/// What the walk could not look at, somewhere below `place`. A link back to a folder above hides
+/// nothing, and a line of a `.gitignore` that means nothing ignores nothing.
+fn unseen(
+    error: &ignore::Error,
+    place: &Path,
+    directory: &Path,
+    fits: impl Fn(&Path) -> bool,
+) -> Option<Found> {
     use ignore::Error;
 
-    match error {
-        Error::Loop { .. } | Error::Glob { .. } | Error::Partial(_) => None,
-        Error::WithDepth { err, .. } | Error::WithLineNumber { err, .. } => {
-            unseen(err, directory, fits)
-        }
-        Error::WithPath { path, err } => {
-            let io = err.io_error()?;
+    let problem = match error {
+        Error::WithPath { path, err } => return unseen(err, path, directory, fits),
+        Error::WithDepth { err, .. } => return unseen(err, place, directory, fits),
+        Error::Loop { .. } | Error::Glob { .. } | Error::Partial(_) => return None,
+        Error::Io(io) => match io.kind() {
+            ErrorKind::PermissionDenied => "permission was denied".to_owned(),
             // A broken link is a file that is missing; what is called otherwise is no migration.
-            if io.kind() == ErrorKind::NotFound && !fits(path) {
-                return None;
-            }
-            let problem = match io.kind() {
-                ErrorKind::PermissionDenied => "permission was denied".to_owned(),
-                ErrorKind::NotFound => "it is not there".to_owned(),
-                _ => io.to_string(),
-            };
-            Some(Found { problem: Some(problem), ..of(path.clone(), directory) })
-        }
-        _ => None,
-    }
+            ErrorKind::NotFound if !fits(place) => return None,
+            ErrorKind::NotFound => "it is not there".to_owned(),
+            _ => io.to_string(),
+        },
+        other => other.to_string(),
+    };
+    Some(Found { problem: Some(problem), ..of(place, directory) })
 }
 
 /// Alembic's `env.py` connects and configures; what it runs are the revisions.

@@ -56,7 +56,7 @@ fn links_end_and_broken_ones_are_named() {
 fn a_folder_that_may_not_be_read_is_named() {
     let sandbox = files(&[("db/1.sql", ADDS), ("db/secret/2.sql", DROPS)]);
     let secret = sandbox.path().join("db/secret");
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     let is_root = std::fs::read_dir(&secret).is_ok();
     let expected = if is_root { "drop-table" } else { "opaque" };

@@ -131,6 +131,23 @@ fn diff_reads_what_the_branch_adds_or_changes() {
 }
 
 #[test]
+fn what_a_branch_adds_runs_together_and_what_it_changes_may_have_run() {
+    let sandbox = repository();
+    let (made, drops) = ("CREATE TABLE scratch (x int);\n", "DROP TABLE scratch;\n");
+    sandbox.write("db/2.sql", made);
+    sandbox.write("db/3.sql", drops);
+    assert_eq!(rules(&sandbox, &["--diff", "main", "db"]), [""; 0]);
+    git(&sandbox, &["checkout", "--quiet", "main"]);
+    git(&sandbox, &["add", "db/2.sql"]);
+    git(&sandbox, &["commit", "--quiet", "--message=x"]);
+    git(&sandbox, &["checkout", "--quiet", "-b", "later"]);
+    sandbox.write("db/2.sql", &format!("-- a comment\n{made}"));
+    assert_eq!(rules(&sandbox, &["--diff", "main", "db"]), ["drop-table"]);
+    git(&sandbox, &["mv", "db/2.sql", "db/02.sql"]);
+    assert_eq!(rules(&sandbox, &["--diff", "main", "db"]), ["drop-table"]);
+}
+
+#[test]
 fn diff_says_what_git_lacks() {
     let sandbox = repository();
     let _ = check(&sandbox, &["--diff", "gone", "db"])
