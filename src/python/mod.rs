@@ -4,8 +4,29 @@
 //! can't be settled without running it becomes a statement that could not be read, at the exact
 //! expression: never nothing.
 
-use crate::sql::{Statement, StatementKind};
-use crate::text::{Position, Span};
+mod assigned;
+mod call;
+mod core;
+mod django;
+mod emit;
+mod expr;
+mod mentions;
+mod methods;
+mod modules;
+mod operations;
+mod orm;
+mod parse;
+mod read;
+mod strings;
+mod text;
+mod types;
+mod value;
+mod variables;
+mod walk;
+
+use crate::sql::Statement;
+
+pub use variables::{Constant, Variable, Variables, variables};
 
 /// Where the helpers that a file imports are found.
 pub trait Modules {
@@ -27,27 +48,20 @@ impl Modules for NoModules {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
     /// The statements in the order of the file, with their places in it. One that could not be
-    /// read is [`StatementKind::Unreadable`] and says why.
+    /// read is [`StatementKind::Unreadable`](crate::sql::StatementKind) and says why.
     pub statements: Vec<Statement>,
 }
 
 /// Reads what `function` of an Alembic revision file (`upgrade`, `downgrade`) would do.
-pub fn read_alembic(source: &str, _function: &str, _modules: &dyn Modules) -> Reading {
-    Reading { statements: vec![unread(source)] }
+pub fn read_alembic(source: &str, function: &str, modules: &dyn Modules) -> Reading {
+    read::function(source, function, modules)
 }
 
 /// Reads what any other Python file would do when all its functions are called: a clean-up script,
 /// a migration of another framework.
-pub fn read_any(source: &str, _modules: &dyn Modules) -> Reading {
-    Reading { statements: vec![unread(source)] }
+pub fn read_any(source: &str, modules: &dyn Modules) -> Reading {
+    read::whole(source, modules)
 }
 
-fn unread(source: &str) -> Statement {
-    Statement {
-        text: String::new(),
-        span: Span { start: 0, end: source.len() },
-        position: Position { line: 1, column: 1 },
-        kind: StatementKind::Unreadable("it could not be read".to_owned()),
-        allows: Vec::new(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,621 @@
+//! Statements: what runs, in which order, under which conditions.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ruff_python_ast::{ExceptHandler, Expr, Stmt};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::Modules;
+use super::assigned;
+use super::emit::Sink;
+use super::modules::Module;
+use super::text::Text;
+use super::value::{Class, Function, Value};
+use crate::text::Span;
+
+/// Steps for one file; more is not followed.
+const FUEL: usize = 400_000;
+/// Rounds of loops that are gone through one by one.
+const ROUNDS: usize = 1_000;
+
+/// How a block ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Return,
+    Break,
+    Continue,
+    Raise,
+}
+
+/// The names of one call, or of a module.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    pub id: usize,
+    pub module: usize,
+    /// The call in which the function was defined.
+    pub parent: Option<usize>,
+    pub names: HashMap<String, Value>,
+    pub returned: Vec<Value>,
+    pub yielded: Vec<Value>,
+    /// The definition that runs, to notice recursion.
+    pub definition: Option<*const Stmt>,
+}
+
+/// Goes through a file as Python would, with values as far as they are known.
+pub(super) struct Walker<'m> {
+    pub modules: &'m dyn Modules,
+    pub loaded: Vec<Module>,
+    pub frames: Vec<Frame>,
+    pub sink: Sink<'m>,
+    pub branch: Vec<u32>,
+    /// Definitions of the file itself that were called, by their first byte.
+    pub called: Vec<usize>,
+    /// The call in the file itself from which another module is walked.
+    pub anchor: Option<Span>,
+    /// Whether what is sent is kept.
+    pub is_silent: bool,
+    pub depth: usize,
+    n_branches: u32,
+    n_frames: usize,
+    fuel: usize,
+    rounds: usize,
+    is_exhausted: bool,
+}
+
+impl<'m> Walker<'m> {
+    pub(super) fn new(source: &'m str, modules: &'m dyn Modules) -> Self {
+        Self {
+            modules,
+            loaded: Vec::new(),
+            frames: Vec::new(),
+            sink: Sink::new(source),
+            branch: Vec::new(),
+            called: Vec::new(),
+            anchor: None,
+            is_silent: false,
+            depth: 0,
+            n_branches: 0,
+            n_frames: 0,
+            fuel: FUEL,
+            rounds: ROUNDS,
+            is_exhausted: false,
+        }
+    }
+
+    /// Counts work; false once there was too much of it.
+    pub(super) fn spend(&mut self, steps: usize, range: TextRange) -> bool {
+        if self.is_exhausted {
+            return false;
+        }
+        if self.fuel < steps {
+            self.is_silent = false;
+            self.unreadable("it does too much to be followed".to_owned(), range);
+            self.is_exhausted = true;
+            return false;
+        }
+        self.fuel -= steps;
+        true
+    }
+
+    pub(super) fn frame(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("a module's frame is never taken off while it is walked")
+    }
+
+    pub(super) fn module(&self) -> usize {
+        self.frames.last().map_or(0, |frame| frame.module)
+    }
+
+    pub(super) fn push_frame(&mut self, module: usize, parent: Option<usize>) {
+        self.n_frames += 1;
+        self.frames.push(Frame { id: self.n_frames, module, parent, ..Frame::default() });
+    }
+
+    /// The source of an expression.
+    pub(super) fn written(&self, range: TextRange) -> &str {
+        let source = &self.loaded[self.module()].source;
+        source.get(range.start().to_usize()..range.end().to_usize()).unwrap_or_default()
+    }
+
+    fn place(&self, range: TextRange) -> Span {
+        match self.anchor {
+            Some(anchor) => anchor,
+            None => Span::new(range.start().to_usize(), range.end().to_usize()),
+        }
+    }
+
+    /// SQL is sent.
+    pub(super) fn send(&mut self, text: &Text, range: TextRange) {
+        if !self.is_silent && !self.is_exhausted {
+            let place = self.place(range);
+            self.sink.sql(text, place, 0, &self.branch);
+        }
+    }
+
+    /// Something can't be known.
+    pub(super) fn unreadable(&mut self, why: String, range: TextRange) {
+        if !self.is_silent && !self.is_exhausted {
+            let place = self.place(range);
+            self.sink.unreadable(why, place, &self.branch);
+        }
+    }
+
+    /// What follows happens only under some condition.
+    pub(super) fn enter_branch(&mut self) {
+        self.n_branches += 1;
+        self.branch.push(self.n_branches);
+    }
+
+    pub(super) fn block(&mut self, body: &[Stmt]) -> Flow {
+        for statement in body {
+            if !self.spend(1, statement.range()) {
+                return Flow::Return;
+            }
+            let flow = self.statement(statement);
+            if flow != Flow::Next {
+                return flow;
+            }
+        }
+        Flow::Next
+    }
+
+    fn statement(&mut self, statement: &Stmt) -> Flow {
+        match statement {
+            Stmt::Expr(it) => {
+                self.discard(&it.value);
+            }
+            Stmt::Assign(it) => {
+                let value = self.eval(&it.value);
+                for target in &it.targets {
+                    self.assign(target, &value);
+                }
+            }
+            Stmt::AnnAssign(it) => {
+                if let Some(value) = &it.value {
+                    let value = self.eval(value);
+                    self.assign(&it.target, &value);
+                }
+            }
+            Stmt::AugAssign(it) => {
+                let old = self.eval(&it.target);
+                let new = self.eval(&it.value);
+                let value = self.binary(&old, it.op, &new, it.range);
+                self.assign(&it.target, &value);
+            }
+            Stmt::Return(it) => {
+                let value = it.value.as_ref().map_or(Value::None, |value| self.eval(value));
+                self.frame().returned.push(value);
+                return Flow::Return;
+            }
+            Stmt::Raise(it) => {
+                if let Some(exc) = &it.exc {
+                    self.eval(exc);
+                }
+                return Flow::Raise;
+            }
+            Stmt::Break(_) => return Flow::Break,
+            Stmt::Continue(_) => return Flow::Continue,
+            Stmt::If(it) => {
+                let clauses = it.elif_else_clauses.iter();
+                let rest = clauses.map(|clause| (clause.test.as_ref(), &clause.body[..]));
+                let first = (Some(&*it.test), &it.body[..]);
+                return self.choose(std::iter::once(first).chain(rest), it.range);
+            }
+            Stmt::Match(it) => {
+                self.eval(&it.subject);
+                let cases: Vec<&[Stmt]> = it.cases.iter().map(|case| &case.body[..]).collect();
+                return self.branches(&cases, true, it.range);
+            }
+            Stmt::For(it) => {
+                let over = self.eval(&it.iter);
+                return self.each(&it.target, &over, &it.body, &it.orelse, it.iter.range());
+            }
+            Stmt::While(it) => {
+                let test = self.eval(&it.test);
+                if test.truth() != Some(false) || matches!(test, Value::Int(_)) {
+                    self.repeat(&it.body, it.range);
+                }
+                return self.block(&it.orelse);
+            }
+            Stmt::With(it) => {
+                for item in &it.items {
+                    let value = self.eval(&item.context_expr);
+                    if let Some(target) = &item.optional_vars {
+                        self.assign(target, &value);
+                    }
+                }
+                return self.block(&it.body);
+            }
+            Stmt::Try(it) => return self.attempt(it),
+            Stmt::FunctionDef(it) => self.define(statement, it.name.as_str()),
+            Stmt::ClassDef(it) => {
+                let class = self.class(it);
+                self.frame().names.insert(it.name.to_string(), Value::Class(Rc::new(class)));
+            }
+            Stmt::Import(it) => self.import(it),
+            Stmt::ImportFrom(it) => self.import_from(it),
+            Stmt::Assert(it) => {
+                self.eval(&it.test);
+            }
+            Stmt::Global(it) => self.forget(&it.names),
+            Stmt::Nonlocal(it) => self.forget(&it.names),
+            Stmt::Delete(_) | Stmt::TypeAlias(_) | Stmt::Pass(_) | Stmt::IpyEscapeCommand(_) => {}
+        }
+        Flow::Next
+    }
+
+    /// A name that functions share may hold anything.
+    fn forget(&mut self, names: &[ruff_python_ast::Identifier]) {
+        let module = self.module();
+        for name in names {
+            let unknown = Value::unknown(name.as_str());
+            self.loaded[module].names.insert(name.to_string(), unknown.clone());
+            self.frame().names.insert(name.to_string(), unknown);
+        }
+    }
+
+    fn define(&mut self, statement: &Stmt, name: &str) {
+        let (module, frame) = (self.module(), self.frame().id);
+        let is_module = self.frames.len() == 1 || self.frame().definition.is_none();
+        let definition = self.loaded[module]
+            .body
+            .iter()
+            .find(|own| std::ptr::eq(own.as_ref(), statement))
+            .map_or_else(|| Rc::new(statement.clone()), Rc::clone);
+        let frame = (!is_module).then_some(frame);
+        let function = Function { module, definition, frame, receiver: None };
+        self.frame().names.insert(name.to_owned(), Value::Function(Rc::new(function)));
+    }
+
+    fn choose<'s>(
+        &mut self,
+        clauses: impl Iterator<Item = (Option<&'s Expr>, &'s [Stmt])>,
+        range: TextRange,
+    ) -> Flow {
+        let mut open: Vec<&[Stmt]> = Vec::new();
+        let mut may_skip = true;
+        for (test, body) in clauses {
+            let truth = match test {
+                Some(test) => self.eval(test).truth(),
+                None => Some(true),
+            };
+            if truth != Some(false) {
+                open.push(body);
+            }
+            if truth == Some(true) {
+                may_skip = false;
+                break;
+            }
+        }
+        match open.as_slice() {
+            [] => Flow::Next,
+            [only] if !may_skip => self.block(only),
+            _ => self.branches(&open, may_skip, range),
+        }
+    }
+
+    /// Goes through blocks of which one will run, or none where `may_skip`.
+    pub(super) fn branches(
+        &mut self,
+        bodies: &[&[Stmt]],
+        may_skip: bool,
+        range: TextRange,
+    ) -> Flow {
+        let before = self.frame().names.clone();
+        if !self.spend(before.len() * (bodies.len() + 1) / 16 + 1, range) {
+            return Flow::Return;
+        }
+        let mut ends = Vec::new();
+        let mut flows = Vec::new();
+        for body in bodies {
+            self.frame().names = before.clone();
+            let depth = self.branch.len();
+            self.enter_branch();
+            let flow = self.block(body);
+            self.branch.truncate(depth);
+            let names = std::mem::take(&mut self.frame().names);
+            if !matches!(flow, Flow::Return | Flow::Raise) {
+                ends.push(names);
+            }
+            flows.push(flow);
+        }
+        if may_skip || ends.is_empty() {
+            ends.push(before);
+        }
+        self.frame().names = joined(ends);
+        let all_leave = !may_skip && flows.iter().all(|flow| *flow != Flow::Next);
+        if all_leave {
+            let same = flows.windows(2).all(|pair| pair[0] == pair[1]);
+            let loops = flows.iter().any(|flow| matches!(flow, Flow::Break | Flow::Continue));
+            return match flows.first() {
+                Some(first) if same => *first,
+                _ if loops => Flow::Continue,
+                _ => Flow::Return,
+            };
+        }
+        if flows.iter().any(|flow| *flow != Flow::Next) {
+            // What follows runs only where none of them left.
+            self.enter_branch();
+        }
+        Flow::Next
+    }
+
+    fn attempt(&mut self, it: &ruff_python_ast::StmtTry) -> Flow {
+        let depth = self.branch.len();
+        if !it.handlers.is_empty() {
+            self.enter_branch();
+        }
+        let before = self.frame().names.clone();
+        let mut flow = self.block(&it.body);
+        if flow == Flow::Next {
+            flow = self.block(&it.orelse);
+        }
+        self.branch.truncate(depth);
+        if !it.handlers.is_empty() {
+            let after = std::mem::take(&mut self.frame().names);
+            self.frame().names = joined(vec![before, after]);
+            let handlers: Vec<&[Stmt]> = it
+                .handlers
+                .iter()
+                .map(|handler| {
+                    let ExceptHandler::ExceptHandler(handler) = handler;
+                    &handler.body[..]
+                })
+                .collect();
+            let handled = self.branches(&handlers, true, it.range);
+            if handled != Flow::Next && flow == Flow::Next {
+                self.enter_branch();
+            } else if flow != Flow::Next && handled == Flow::Next {
+                let all_leave = it.handlers.iter().all(|handler| {
+                    let ExceptHandler::ExceptHandler(handler) = handler;
+                    matches!(handler.body.last(), Some(Stmt::Raise(_) | Stmt::Return(_)))
+                });
+                if !all_leave {
+                    flow = Flow::Next;
+                    self.enter_branch();
+                }
+            }
+        }
+        match self.block(&it.finalbody) {
+            Flow::Next => flow,
+            left => left,
+        }
+    }
+
+    /// The values that a loop goes through, where they are known.
+    pub(super) fn items(&self, over: &Value) -> Option<Vec<Value>> {
+        match over {
+            Value::List(items) => Some(items.as_ref().clone()),
+            Value::Dict(pairs) => Some(pairs.iter().map(|(key, _)| key.clone()).collect()),
+            Value::Class(class) if class.is_enum => {
+                let members =
+                    class.members.iter().filter(|(_, v)| !matches!(v, Value::Function(_)));
+                Some(members.map(|(_, value)| value.clone()).collect())
+            }
+            Value::OneOf(values) => {
+                let lists: Option<Vec<Vec<Value>>> = values.iter().map(|v| self.items(v)).collect();
+                Some(lists?.concat())
+            }
+            _ => None,
+        }
+    }
+
+    fn each(
+        &mut self,
+        target: &Expr,
+        over: &Value,
+        body: &[Stmt],
+        orelse: &[Stmt],
+        range: TextRange,
+    ) -> Flow {
+        let depth = self.branch.len();
+        match self.items(over).filter(|items| items.len() <= self.rounds) {
+            Some(items) => {
+                self.rounds -= items.len();
+                for item in items {
+                    if !self.spend(1, range) {
+                        return Flow::Return;
+                    }
+                    self.assign(target, &item);
+                    match self.block(body) {
+                        Flow::Next | Flow::Continue => {}
+                        Flow::Break => break,
+                        left => return left,
+                    }
+                }
+            }
+            None => {
+                let element = match over {
+                    Value::Rows(found) => Value::Row(Rc::clone(found)),
+                    Value::Query(query) => Value::Row(query.found()),
+                    _ => Value::unknown(self.written(target.range())),
+                };
+                self.havoc(body);
+                let is_tuple = matches!(target, Expr::Tuple(_) | Expr::List(_));
+                let element =
+                    if is_tuple { Value::unknown(self.written(target.range())) } else { element };
+                self.assign(target, &element);
+                self.repeat(body, range);
+            }
+        }
+        self.branch.truncate(depth);
+        self.block(orelse)
+    }
+
+    /// Goes once through a body that runs any number of times.
+    fn repeat(&mut self, body: &[Stmt], range: TextRange) {
+        self.havoc(body);
+        let depth = self.branch.len();
+        self.branches(&[body], true, range);
+        self.branch.truncate(depth);
+    }
+
+    /// Forgets what a loop changes from round to round.
+    fn havoc(&mut self, body: &[Stmt]) {
+        for name in assigned::changed_in(body) {
+            if let Some(value) = self.frame().names.get_mut(&name)
+                && !matches!(value, Value::Handle | Value::Function(_) | Value::External(_))
+            {
+                *value = Value::unknown(&name);
+            }
+        }
+    }
+
+    /// Gives a value to a target.
+    pub(super) fn assign(&mut self, target: &Expr, value: &Value) {
+        match target {
+            Expr::Name(name) => {
+                self.frame().names.insert(name.id.to_string(), value.clone());
+            }
+            Expr::Starred(starred) => {
+                let unknown = Value::unknown(self.written(target.range()));
+                self.assign(&starred.value, &unknown);
+            }
+            Expr::Tuple(_) | Expr::List(_) => {
+                let targets: &[Expr] = match target {
+                    Expr::Tuple(tuple) => &tuple.elts,
+                    Expr::List(list) => &list.elts,
+                    _ => &[],
+                };
+                for (index, target) in targets.iter().enumerate() {
+                    let part = match value {
+                        Value::List(items) if items.len() == targets.len() => items[index].clone(),
+                        Value::OneOf(values) => {
+                            let parts = values.iter().map(|value| match value {
+                                Value::List(items) if items.len() == targets.len() => {
+                                    items[index].clone()
+                                }
+                                _ => Value::unknown(self.written(target.range())),
+                            });
+                            let parts: Vec<Value> = parts.collect();
+                            Value::one_of(parts, self.written(target.range()))
+                        }
+                        Value::Handle => Value::Handle,
+                        _ => Value::unknown(self.written(target.range())),
+                    };
+                    self.assign(target, &part);
+                }
+            }
+            Expr::Attribute(attribute) => {
+                let object = self.eval(&attribute.value);
+                self.set_attribute(&object, attribute.attr.as_str(), target.range());
+            }
+            Expr::Subscript(subscript) => {
+                self.eval(&subscript.slice);
+                self.set_item(subscript, value);
+            }
+            _ => {}
+        }
+    }
+
+    fn set_item(&mut self, subscript: &ruff_python_ast::ExprSubscript, value: &Value) {
+        let key = self.eval(&subscript.slice);
+        let Expr::Name(name) = &*subscript.value else { return };
+        let old = self.frame().names.get(name.id.as_str()).cloned();
+        let new = match old {
+            Some(Value::Dict(pairs)) if matches!(key, Value::Text(_) | Value::Int(_)) => {
+                let mut pairs = pairs.as_ref().clone();
+                pairs.retain(|(own, _)| *own != key);
+                pairs.push((key, value.clone()));
+                Value::Dict(Rc::new(pairs))
+            }
+            Some(Value::Row(_)) | None => return,
+            Some(_) => Value::unknown(name.id.as_str()),
+        };
+        self.frame().names.insert(name.id.to_string(), new);
+    }
+
+    /// The value of a name, wherever it is defined.
+    pub(super) fn lookup(&mut self, name: &str) -> Value {
+        let mut at = self.frames.len().checked_sub(1);
+        while let Some(index) = at {
+            let frame = &self.frames[index];
+            if let Some(value) = frame.names.get(name) {
+                return value.clone();
+            }
+            let parent = frame.parent;
+            at = parent.and_then(|id| self.frames.iter().position(|frame| frame.id == id));
+        }
+        let module = self.module();
+        if let Some(value) = self.loaded[module].names.get(name) {
+            return value.clone();
+        }
+        // A name of the module's own body, while that body is still being walked.
+        let body = self.frames.iter().find(|f| f.module == module && f.definition.is_none());
+        if let Some(value) = body.and_then(|frame| frame.names.get(name)) {
+            return value.clone();
+        }
+        self.from_star(name).unwrap_or_else(|| Value::unknown(name))
+    }
+
+    /// The members of a class, with those of its bases.
+    fn class(&mut self, it: &ruff_python_ast::StmtClassDef) -> Class {
+        let mut members: Vec<(String, Value)> = Vec::new();
+        let mut is_enum = false;
+        let mut table = None;
+        for base in it.arguments.iter().flat_map(|arguments| &arguments.args[..]) {
+            let written = self.written(base.range()).to_owned();
+            is_enum |= written.ends_with("Enum") || written.ends_with("Flag");
+            if let Value::Class(base) = self.eval(base) {
+                is_enum |= base.is_enum;
+                members.extend(base.members.iter().cloned());
+            }
+        }
+        let module = self.module();
+        let parent = self.frame().definition.is_some().then(|| self.frame().id);
+        self.push_frame(module, parent.or(Some(self.frames.last().map_or(0, |f| f.id))));
+        let marker: *const Stmt = std::ptr::null();
+        self.frame().definition = Some(marker);
+        self.block(&it.body);
+        let own = self.frames.pop().map(|frame| frame.names).unwrap_or_default();
+        let annotated = it.body.iter().filter_map(|statement| match statement {
+            Stmt::AnnAssign(it) if it.value.is_none() => match &*it.target {
+                Expr::Name(name) => Some(name.id.to_string()),
+                _ => None,
+            },
+            _ => None,
+        });
+        let annotated: Vec<String> = annotated.collect();
+        members.retain(|(name, _)| !own.contains_key(name));
+        let mut own: Vec<(String, Value)> = own.into_iter().collect();
+        own.sort_by(|a, b| a.0.cmp(&b.0));
+        members.extend(own);
+        let text = |name: &str| {
+            members.iter().find(|(own, _)| own == name).and_then(|(_, value)| value.as_str())
+        };
+        if let Some(name) = text("__tablename__") {
+            table = Some(Rc::new(Text::known(super::emit::identifier(&name))));
+        } else if let Some((_, Value::Table(name))) =
+            members.iter().find(|(own, _)| own == "__table__")
+        {
+            table = Some(Rc::clone(name));
+        }
+        for name in annotated {
+            if table.is_some() && !members.iter().any(|(own, _)| *own == name) {
+                members.push((name, Value::None));
+            }
+        }
+        Class { name: it.name.to_string(), members, table, is_enum }
+    }
+}
+
+/// What names hold after one of several ends.
+fn joined(mut ends: Vec<HashMap<String, Value>>) -> HashMap<String, Value> {
+    let Some(mut all) = ends.pop() else { return HashMap::new() };
+    for end in ends.into_iter().rev() {
+        for (name, value) in end {
+            match all.get_mut(&name) {
+                Some(other) if *other == value => {}
+                Some(other) => {
+                    let both = [value, std::mem::replace(other, Value::None)];
+                    *other = Value::one_of(both, &name);
+                }
+                None => {
+                    all.insert(name, value);
+                }
+            }
+        }
+    }
+    all
+}
