@@ -152,11 +152,35 @@ impl Births {
                 self.tables.remove(&Key::of(parent));
                 parent.schema.as_ref().map(|schema| self.schemas.remove(schema));
             }
+            Effect::PerhapsOlder { births } => births.iter().for_each(|birth| self.doubt(birth)),
             Effect::Commit => self.until_commit.clear(),
             Effect::NamesMoved { .. } => {
                 let gone_tables = std::mem::take(&mut self.gone_tables);
                 let gone_columns = std::mem::take(&mut self.gone_columns);
                 *self = Self { gone_tables, gone_columns, ..Self::default() };
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets a birth that perhaps was none.
+    fn doubt(&mut self, birth: &Effect) {
+        match birth {
+            Effect::CreateTable { table, .. } => {
+                self.tables.remove(&Key::of(table));
+                self.temporary.remove(&table.name);
+                self.until_commit.remove(&table.name);
+            }
+            Effect::CreateSchema { schema } => {
+                self.schemas.remove(schema);
+            }
+            Effect::CreateType { name } => {
+                self.forget_type(name);
+            }
+            Effect::AddColumn { table, column } => {
+                if let Some(columns) = self.columns.get_mut(&Key::of(table)) {
+                    columns.remove(column);
+                }
             }
             _ => {}
         }

@@ -91,17 +91,27 @@ pub(super) fn read(name: &QualifiedName, reports: bool) -> Option<Effect> {
     (reports && !is_known).then(|| Effect::CallsFunction { name: name.clone() })
 }
 
+/// Whether a bare name, in lower case, can be called without anything being destroyed; where it only
+/// computes a value, an unknown one can.
+pub(super) fn is_harmless(bare: &str, computes: bool) -> bool {
+    let is_special =
+        LARGE_OBJECT_CALLS.contains(&bare) || RUNS_TEXT.contains(&bare) || bare == "set_config";
+    !is_special && (computes || is_known(bare))
+}
+
+fn is_known(bare: &str) -> bool {
+    FUNCTIONS.own.contains(bare)
+        || FUNCTIONS.contrib.contains(bare)
+        || SYNTAX.contains(&bare)
+        || bare.starts_with("xml")
+}
+
 /// Whether PostgreSQL or a contrib module that changes no table brings this function along.
 pub(super) fn is_builtin(name: &QualifiedName) -> bool {
     let bare = name.name.as_str();
     match name.schema.as_deref() {
         Some("pg_catalog") => FUNCTIONS.own.contains(bare),
-        None => {
-            FUNCTIONS.own.contains(bare)
-                || FUNCTIONS.contrib.contains(bare)
-                || SYNTAX.contains(&bare)
-                || bare.starts_with("xml")
-        }
+        None => is_known(bare),
         Some("public" | "extensions") => FUNCTIONS.contrib.contains(bare),
         Some(_) => false,
     }

@@ -6,8 +6,12 @@
 mod alter;
 pub mod batch;
 mod body;
+pub mod called;
 mod calls;
+mod clear;
 mod client;
+mod grammar;
+mod insert;
 mod query;
 mod reach;
 mod read;
@@ -83,6 +87,15 @@ pub enum Effect {
     Commit,
     /// From here on a name may mean another object than before (`ROLLBACK`, `SET search_path`).
     NamesMoved { why: String },
+    /// `CREATE FUNCTION` or `PROCEDURE`: what every call of it does from here on. Parameters as they
+    /// are written, to tell functions of one name apart.
+    DefinesFunction { name: QualifiedName, parameters: String, effects: Vec<Effect> },
+    /// `PREPARE`: what every EXECUTE of it does from here on.
+    Prepares { name: String, effects: Vec<Effect> },
+    /// `EXECUTE` of a prepared statement.
+    ExecutesPrepared { name: String },
+    /// What was made under a condition, at its end: it may be older than this batch.
+    PerhapsOlder { births: Vec<Effect> },
     /// SQL that is built at run time (`EXECUTE` of something that is not constant).
     DynamicSql { why: String },
     /// A psql meta-command that can change data or read other files.

@@ -1,67 +1,82 @@
 //! Queries and data-modifying statements, read from sqlparser's tree: every INSERT, UPDATE, DELETE
 //! and MERGE at any depth.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     self, AssignmentTarget, Expr, FromTable, ObjectName, ObjectNamePart, OnConflictAction,
-    OnInsert, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, UpdateTableFromKind,
-    Visit as _, Visitor,
+    OnInsert, SetExpr, Statement, TableFactor, TableObject, Visit as _, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::tokens::Tokens;
 use super::tripwire::Explained;
-use super::{Effect, Reach, calls, reach};
-use crate::sql::lexer::{Lexer, Token, TokenKind};
-use crate::sql::too_much;
+use super::{Effect, calls, grammar, reach};
+use crate::sql::lexer::TokenKind;
+use crate::sql::too_much_of;
 use crate::text::QualifiedName;
 
-/// An INSERT with more text than this is parsed without its value lists.
-const LONG_INSERT: usize = 16 * 1024;
+/// Nesting is measured before parsing, and sqlparser takes a few steps for each level.
+const MAX_RECURSION: usize = 1_000;
 /// The DO of an ON CONFLICT is looked for this many tokens ahead.
 const LONGEST_TARGET: usize = 500;
 
-/// Reads one query or data-modifying statement; `None` where sqlparser can't.
-pub(super) fn read(sql: &str) -> Option<(Vec<Effect>, Explained)> {
-    let shortened = shorten(sql);
-    let sql = shortened.as_deref().unwrap_or(sql);
-    if let Some(why) = too_much(sql) {
+/// Reads one query or data-modifying statement; `None` where neither grammar knows it.
+pub(super) fn read(tokens: &Tokens<'_>) -> Option<(Vec<Effect>, Explained)> {
+    let (text, left) = tokens.left();
+    if let Some(why) = too_much_of(text, left.iter().copied()) {
         return Some((vec![Effect::Opaque { why }], Explained::all()));
     }
-    let statements = parse(sql)?;
-    let [statement] = statements.as_slice() else { return None };
-    let mut reader = Reader {
-        reports_calls: runs_for_its_calls(statement),
-        effects: Vec::new(),
-        called: HashSet::new(),
-        explained: Explained::default(),
-    };
-    let _ = statement.visit(&mut reader);
-    Some((reader.effects, reader.explained))
+    let reading =
+        by_sqlparser(tokens).or_else(|| grammar::read(&masked(tokens, Mask::Parameters)))?;
+    Some((reading.effects, reading.explained))
 }
 
-/// Reads a DELETE or UPDATE that sqlparser refuses, as far as its words tell.
-pub(super) fn read_by_words(sql: &str) -> Option<(Vec<Effect>, Explained)> {
-    let mut tokens = Tokens::new(sql);
-    let is_delete = tokens.eat(&["delete", "from"]);
-    if !is_delete {
-        return None;
+/// What both readers of queries fill in.
+pub(super) struct Reading {
+    /// Whether a call of an unknown function counts; see `runs_for_its_calls`.
+    reports_calls: bool,
+    pub(super) effects: Vec<Effect>,
+    called: HashSet<QualifiedName>,
+    pub(super) explained: Explained,
+}
+
+impl Reading {
+    pub(super) fn new(reports_calls: bool) -> Self {
+        let (effects, called) = (Vec::new(), HashSet::new());
+        Self { reports_calls, effects, called, explained: Explained::default() }
     }
-    tokens.eat(&["only"]);
-    let table = tokens.qualified()?;
-    let has_sources = tokens.clone().find(&["using"]);
-    let reach = if !tokens.find(&["where"]) {
-        Reach::All { why: "no WHERE".to_owned() }
-    } else if tokens.eat(&["where", "current", "of"]) && !has_sources {
-        Reach::Some { condition: format!("CURRENT OF {}", tokens.rest()) }
-    } else {
-        return None;
-    };
-    let explained = Explained { deletes: 1, ..Explained::default() };
-    Some((vec![Effect::Delete { table, reach }], explained))
+
+    pub(super) fn call(&mut self, name: &QualifiedName) {
+        let effect = calls::read(name, self.reports_calls);
+        if effect.is_some() && self.called.insert(name.clone()) {
+            self.effects.extend(effect);
+        }
+    }
+
+    pub(super) fn opaque(&mut self, why: &str) {
+        self.effects.push(Effect::Opaque { why: why.to_owned() });
+    }
+}
+
+/// The reading of sqlparser's tree; `None` where it has none.
+pub(super) fn by_sqlparser(tokens: &Tokens<'_>) -> Option<Reading> {
+    let statements = parse(tokens)?;
+    let [statement] = statements.as_slice() else { return None };
+    let mut reading = Reading::new(runs_for_its_calls(statement));
+    let _ = statement.visit(&mut reading);
+    Some(reading)
+}
+
+/// sqlparser's tree of a condition; `None` where it refuses it.
+pub(super) fn condition(text: &str) -> Option<Expr> {
+    let text = masked(&Tokens::new(text), Mask::Everything);
+    let mut parser = parser(&text)?;
+    let expr = parser.parse_expr().ok()?;
+    (parser.peek_token().token == sqlparser::tokenizer::Token::EOF).then_some(expr)
 }
 
 /// A name as PostgreSQL folds it.
@@ -83,23 +98,40 @@ fn part(part: &ObjectNamePart) -> Option<String> {
     part.as_ident().map(folded)
 }
 
-fn parse(sql: &str) -> Option<Vec<Statement>> {
-    let sql = masked(sql);
-    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(&sql).ok()?;
-    parser.parse_statements().ok()
+fn parse(tokens: &Tokens<'_>) -> Option<Vec<Statement>> {
+    let sql = masked(tokens, Mask::Everything);
+    parser(&sql)?.parse_statements().ok()
+}
+
+fn parser(sql: &str) -> Option<Parser<'static>> {
+    const DIALECT: &PostgreSqlDialect = &PostgreSqlDialect {};
+    Parser::new(DIALECT).with_recursion_limit(MAX_RECURSION).try_with_sql(sql).ok()
+}
+
+/// What a parser is not shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mask {
+    /// All that sqlparser does not know.
+    Everything,
+    /// A driver's parameters, which are no SQL.
+    Parameters,
 }
 
 /// The same text without words that sqlparser does not know and that change no reading: ONLY,
 /// OVERRIDING, the target of ON CONFLICT, a driver's parameters.
-fn masked(sql: &str) -> String {
-    let tokens: Vec<Token> = Lexer::new(sql).filter(Token::is_significant).collect();
+fn masked<'a>(tokens: &Tokens<'a>, mask: Mask) -> Cow<'a, str> {
+    let all = mask == Mask::Everything;
+    let (sql, left) = tokens.left();
+    let Some(first) = left.first() else { return Cow::Borrowed("") };
+    let behind = left.last().map_or(0, |last| last.span.end);
+    let tokens = left;
     let is = |index: usize, word: &str| {
         tokens.get(index).is_some_and(|token| {
             token.kind == TokenKind::Word && token.span.of(sql).eq_ignore_ascii_case(word)
         })
     };
-    let mut out = String::with_capacity(sql.len());
-    let mut copied = 0;
+    let mut out = String::new();
+    let mut copied = first.span.start;
     let mut put = |first: usize, behind: usize, with: &str| {
         // What stands inside a part that was left out already is left out with it.
         if first < behind && tokens[first].span.start >= copied {
@@ -113,14 +145,15 @@ fn masked(sql: &str) -> String {
         let names_follow = tokens
             .get(index + 1)
             .is_some_and(|next| matches!(next.kind, TokenKind::Word | TokenKind::QuotedName));
-        if is(index, "only")
+        if all
+            && is(index, "only")
             && follows(&["from", "update", "into", "using", "join"])
             && names_follow
         {
             put(index, index + 1, "");
-        } else if is(index, "overriding") && is(index + 2, "value") {
+        } else if all && is(index, "overriding") && is(index + 2, "value") {
             put(index, index + 3, "");
-        } else if is(index, "conflict") && follows(&["on"]) {
+        } else if all && is(index, "conflict") && follows(&["on"]) {
             let end = tokens.len().min(index + LONGEST_TARGET);
             let behind = (index + 1..end).find(|at| is(*at, "do"));
             put(index + 1, behind.unwrap_or(index + 1), "");
@@ -132,53 +165,22 @@ fn masked(sql: &str) -> String {
             put(index, index + 1, "$1");
         }
     }
-    out.push_str(&sql[copied..]);
-    out
-}
-
-/// The INSERT with only the first of its value lists; `None` where it is short or something else.
-///
-/// What is left out can hold no statement, for PostgreSQL allows those at the top only.
-fn shorten(sql: &str) -> Option<String> {
-    if sql.len() < LONG_INSERT || !sql.get(..6)?.eq_ignore_ascii_case("insert") {
-        return None;
+    if out.is_empty() && copied == first.span.start {
+        return Cow::Borrowed(&sql[copied..behind]);
     }
-    let mut depth = 0_usize;
-    let mut in_values = false;
-    let mut first_list_end = None;
-    let mut tail = sql.len();
-    for token in Lexer::new(sql).filter(Token::is_significant) {
-        match token.kind {
-            TokenKind::Symbol(b'(') => depth += 1,
-            TokenKind::Symbol(b')') => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 && in_values && first_list_end.is_none() {
-                    first_list_end = Some(token.span.end);
-                }
-            }
-            TokenKind::Symbol(b',') if depth == 0 => {}
-            TokenKind::Word if depth == 0 && !in_values => {
-                in_values = token.span.of(sql).eq_ignore_ascii_case("values");
-            }
-            _ if depth == 0 && first_list_end.is_some() => {
-                tail = token.span.start;
-                break;
-            }
-            _ => {}
-        }
-    }
-    let head = &sql[..first_list_end?];
-    Some(format!("{head} {}", &sql[tail..]))
+    out.push_str(&sql[copied..behind]);
+    Cow::Owned(out)
 }
 
 /// Whether a function called in it is called for its own sake: a SELECT, or rows that a SELECT feeds
-/// into a table; a function in the SET of an UPDATE computes a value.
+/// into a table; a function in VALUES, or in the SET of an UPDATE, computes a value.
 fn runs_for_its_calls(statement: &Statement) -> bool {
     match statement {
-        Statement::Query(query) => !matches!(
-            *query.body,
-            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
-        ),
+        Statement::Query(query) => match &*query.body {
+            SetExpr::Insert(insert) => runs_for_its_calls(insert),
+            SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => false,
+            _ => true,
+        },
         Statement::Insert(insert) => {
             insert.source.as_ref().is_some_and(|source| !matches!(*source.body, SetExpr::Values(_)))
         }
@@ -186,14 +188,7 @@ fn runs_for_its_calls(statement: &Statement) -> bool {
     }
 }
 
-struct Reader {
-    reports_calls: bool,
-    effects: Vec<Effect>,
-    called: HashSet<QualifiedName>,
-    explained: Explained,
-}
-
-impl Visitor for Reader {
+impl Visitor for Reading {
     type Break = ();
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
@@ -204,8 +199,7 @@ impl Visitor for Reader {
             Statement::Delete(delete) => self.delete(delete),
             Statement::Merge(merge) => self.merge(merge),
             _ => {
-                let why = "rowsafe does not know this kind of statement".to_owned();
-                self.effects.push(Effect::Opaque { why });
+                self.opaque("rowsafe does not know this kind of statement");
             }
         }
         ControlFlow::Continue(())
@@ -241,23 +235,14 @@ impl Visitor for Reader {
     }
 }
 
-impl Reader {
-    fn call(&mut self, name: &QualifiedName) {
-        let effect = calls::read(name, self.reports_calls);
-        if effect.is_some() && self.called.insert(name.clone()) {
-            self.effects.extend(effect);
-        }
-    }
-
+impl Reading {
     fn insert(&mut self, insert: &ast::Insert) {
         let TableObject::TableName(name) = &insert.table else {
-            let why = "it inserts into something that is no table".to_owned();
-            self.effects.push(Effect::Opaque { why });
+            self.opaque("it inserts into something that is no table");
             return;
         };
         if insert.overwrite || insert.replace_into || insert.or.is_some() {
-            let why = "it overwrites in a way that is not PostgreSQL's".to_owned();
-            self.effects.push(Effect::Opaque { why });
+            self.opaque("it overwrites in a way that is not PostgreSQL's");
         }
         let assignments = match &insert.on {
             None => return,
@@ -267,8 +252,7 @@ impl Reader {
             },
             Some(OnInsert::DuplicateKeyUpdate(assignments)) => assignments,
             Some(_) => {
-                let why = "its ON clause is not known".to_owned();
-                self.effects.push(Effect::Opaque { why });
+                self.opaque("its ON clause is not known");
                 return;
             }
         };
@@ -280,16 +264,10 @@ impl Reader {
     fn update(&mut self, update: &ast::Update) {
         self.explained.updates += 1;
         let Some((table, alias)) = target(&update.table.relation) else {
-            let why = "it updates something that is no table".to_owned();
-            self.effects.push(Effect::Opaque { why });
+            self.opaque("it updates something that is no table");
             return;
         };
-        let sources: &[TableWithJoins] = match &update.from {
-            Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => {
-                from
-            }
-            None => &[],
-        };
+        let joins = update.from.is_some();
         // A column that the WHERE says is null has no value to lose.
         let columns: Vec<String> = update
             .assignments
@@ -299,7 +277,7 @@ impl Reader {
             .filter(|column| !reach::demands_null(update.selection.as_ref(), column))
             .collect();
         if !columns.is_empty() {
-            let reach = reach::read(update.selection.as_ref(), &table, alias.as_deref(), sources);
+            let reach = reach::read(update.selection.as_ref(), &table, alias.as_deref(), joins);
             self.effects.push(Effect::Update { table, columns, reach });
         }
     }
@@ -312,12 +290,11 @@ impl Reader {
             _ => None,
         };
         let Some((table, alias)) = found else {
-            let why = "it deletes from something that is no single table".to_owned();
-            self.effects.push(Effect::Opaque { why });
+            self.opaque("it deletes from something that is no single table");
             return;
         };
-        let sources = delete.using.as_deref().unwrap_or_default();
-        let reach = reach::read(delete.selection.as_ref(), &table, alias.as_deref(), sources);
+        let joins = delete.using.is_some();
+        let reach = reach::read(delete.selection.as_ref(), &table, alias.as_deref(), joins);
         self.effects.push(Effect::Delete { table, reach });
     }
 
@@ -338,8 +315,7 @@ impl Reader {
             }
             Some(_) => {}
             None => {
-                let why = "it merges into something that is no table".to_owned();
-                self.effects.push(Effect::Opaque { why });
+                self.opaque("it merges into something that is no table");
             }
         }
     }

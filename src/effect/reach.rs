@@ -4,19 +4,19 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Assignment, AssignmentTarget, BinaryOperator, Expr, GroupByExpr, Query, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, UnaryOperator, Value, Visit as _, Visitor,
+    TableFactor, UnaryOperator, Value, Visit as _, Visitor,
 };
 
 use super::Reach;
 use super::query::{folded, qualified};
 use crate::text::QualifiedName;
 
-/// What a WHERE lets through.
+/// What a WHERE lets through; `joins` where other tables take part (USING, FROM).
 pub(super) fn read(
     selection: Option<&Expr>,
     table: &QualifiedName,
     alias: Option<&str>,
-    sources: &[TableWithJoins],
+    joins: bool,
 ) -> Reach {
     let Some(condition) = selection else {
         return Reach::All { why: "no WHERE".to_owned() };
@@ -26,10 +26,10 @@ pub(super) fn read(
     }
     let own = alias.unwrap_or(&table.name);
     if !names_target(condition, own) {
-        let why = if sources.is_empty() {
-            format!("its WHERE names no column of {}", table.short())
-        } else {
+        let why = if joins {
             format!("no condition joins {} to the other tables", table.short())
+        } else {
+            format!("its WHERE names no column of {}", table.short())
         };
         return Reach::All { why };
     }

@@ -7,59 +7,63 @@ use crate::text::QualifiedName;
 
 /// A place among the significant tokens of a statement.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens<'a> {
+pub(in crate::effect) struct Tokens<'a> {
     text: &'a str,
     /// Shared, because parts of a long statement are looked at one by one.
-    all: Rc<[Token]>,
+    all: Rc<Vec<Token>>,
     at: usize,
     end: usize,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        let all: Rc<[Token]> = Lexer::new(text).filter(Token::is_significant).collect();
-        let end = all.len();
-        Self { text, all, at: 0, end }
+    pub(in crate::effect) fn new(text: &'a str) -> Self {
+        let mut all = Vec::with_capacity(text.len() / 5 + 8);
+        all.extend(Lexer::new(text).filter(Token::is_significant));
+        Self { text, at: 0, end: all.len(), all: Rc::new(all) }
     }
 
     /// Whether nothing is left.
-    pub(super) const fn is_done(&self) -> bool {
+    pub(in crate::effect) const fn is_done(&self) -> bool {
         self.at >= self.end
     }
 
-    pub(super) fn token(&self, ahead: usize) -> Option<Token> {
+    pub(in crate::effect) fn token(&self, ahead: usize) -> Option<Token> {
         self.all[..self.end].get(self.at + ahead).copied()
     }
 
     /// The text of the token `ahead`, empty behind the end.
-    pub(super) fn text(&self, ahead: usize) -> &'a str {
+    pub(in crate::effect) fn text(&self, ahead: usize) -> &'a str {
         self.token(ahead).map_or("", |token| token.span.of(self.text))
     }
 
     /// Whether the token `ahead` is this bare word, given in lower case.
-    pub(super) fn is_word(&self, ahead: usize, word: &str) -> bool {
+    pub(in crate::effect) fn is_word(&self, ahead: usize, word: &str) -> bool {
         self.token(ahead).is_some_and(|token| {
             token.kind == TokenKind::Word && token.span.of(self.text).eq_ignore_ascii_case(word)
         })
     }
 
-    pub(super) fn is_any(&self, ahead: usize, words: &[&str]) -> bool {
+    pub(in crate::effect) fn is_any(&self, ahead: usize, words: &[&str]) -> bool {
         words.iter().any(|word| self.is_word(ahead, word))
     }
 
-    pub(super) fn is_symbol(&self, ahead: usize, symbol: u8) -> bool {
+    pub(in crate::effect) fn is_symbol(&self, ahead: usize, symbol: u8) -> bool {
         self.token(ahead).is_some_and(|token| token.kind == TokenKind::Symbol(symbol))
     }
 
+    pub(in crate::effect) fn is_semicolon(&self, ahead: usize) -> bool {
+        self.token(ahead).is_some_and(|token| token.kind == TokenKind::Semicolon)
+    }
+
     /// Steps over one token.
-    pub(super) const fn skip(&mut self) {
+    pub(in crate::effect) const fn skip(&mut self) {
         if self.at < self.end {
             self.at += 1;
         }
     }
 
     /// Steps over these words, if all of them are next.
-    pub(super) fn eat(&mut self, words: &[&str]) -> bool {
+    pub(in crate::effect) fn eat(&mut self, words: &[&str]) -> bool {
         let matches = words.iter().enumerate().all(|(ahead, word)| self.is_word(ahead, word));
         if matches {
             self.at += words.len();
@@ -68,7 +72,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Steps over this symbol, if it is next.
-    pub(super) fn eat_symbol(&mut self, symbol: u8) -> bool {
+    pub(in crate::effect) fn eat_symbol(&mut self, symbol: u8) -> bool {
         let matches = self.is_symbol(0, symbol);
         if matches {
             self.at += 1;
@@ -77,7 +81,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Reads a name as the catalogue holds it: folded, or unquoted.
-    pub(super) fn name(&mut self) -> Option<String> {
+    pub(in crate::effect) fn name(&mut self) -> Option<String> {
         let token = self.token(0)?;
         let text = token.span.of(self.text);
         let name = match token.kind {
@@ -92,8 +96,28 @@ impl<'a> Tokens<'a> {
         Some(name)
     }
 
+    /// Reads `$1`.
+    pub(in crate::effect) fn parameter(&mut self) -> Option<String> {
+        let is_parameter = self.token(0)?.kind == TokenKind::Parameter;
+        let text = self.text(0).to_owned();
+        self.at += usize::from(is_parameter);
+        is_parameter.then_some(text)
+    }
+
+    /// Whether this name stands somewhere from here on.
+    pub(in crate::effect) fn mentions(&self, name: &str) -> bool {
+        let mut tokens = self.clone();
+        while !tokens.is_done() {
+            if tokens.clone().name().is_some_and(|found| found == name) {
+                return true;
+            }
+            tokens.skip();
+        }
+        false
+    }
+
     /// Reads `name`, `schema.name` or `database.schema.name`.
-    pub(super) fn qualified(&mut self) -> Option<QualifiedName> {
+    pub(in crate::effect) fn qualified(&mut self) -> Option<QualifiedName> {
         let mut parts = vec![self.name()?];
         while self.eat_symbol(b'.') {
             parts.push(self.name()?);
@@ -106,7 +130,10 @@ impl<'a> Tokens<'a> {
     }
 
     /// Reads a list with commas between.
-    pub(super) fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    pub(in crate::effect) fn list<T>(
+        &mut self,
+        item: impl Fn(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let mut items = vec![item(self)?];
         while self.eat_symbol(b',') {
             items.push(item(self)?);
@@ -115,7 +142,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Reads an optional CASCADE or RESTRICT; whether it cascades.
-    pub(super) fn cascade(&mut self) -> bool {
+    pub(in crate::effect) fn cascade(&mut self) -> bool {
         let cascade = self.eat(&["cascade"]);
         if !cascade {
             self.eat(&["restrict"]);
@@ -124,7 +151,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Steps over a parenthesized group, if one is next.
-    pub(super) fn eat_group(&mut self) -> bool {
+    pub(in crate::effect) fn eat_group(&mut self) -> bool {
         if !self.is_symbol(0, b'(') {
             return false;
         }
@@ -143,8 +170,18 @@ impl<'a> Tokens<'a> {
         false
     }
 
+    /// What stands between the parentheses, of a group that is all there is.
+    pub(in crate::effect) fn inside(mut self) -> Option<Self> {
+        let is_group = self.is_symbol(0, b'(')
+            && self.end - self.at > 1
+            && self.all[self.end - 1].kind == TokenKind::Symbol(b')');
+        self.at += 1;
+        self.end = self.end.saturating_sub(1);
+        is_group.then_some(self)
+    }
+
     /// Steps forward to one of these words outside of parentheses; false where there is none.
-    pub(super) fn find(&mut self, words: &[&str]) -> bool {
+    pub(in crate::effect) fn find(&mut self, words: &[&str]) -> bool {
         let start = self.at;
         while !self.is_done() {
             if self.is_any(0, words) {
@@ -158,8 +195,19 @@ impl<'a> Tokens<'a> {
         false
     }
 
+    /// Steps forward to where `stops` holds outside of parentheses, or to the end; what was passed.
+    pub(in crate::effect) fn until(&mut self, stops: impl Fn(&Self) -> bool) -> Self {
+        let start = self.at;
+        while !self.is_done() && !stops(self) {
+            if !self.eat_group() {
+                self.skip();
+            }
+        }
+        Self { at: start, end: self.at, ..self.clone() }
+    }
+
     /// The rest, cut at commas outside of parentheses and brackets.
-    pub(super) fn split_at_commas(mut self) -> Vec<Self> {
+    pub(in crate::effect) fn split_at_commas(mut self) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut start = self.at;
         let mut depth = 0_usize;
@@ -181,15 +229,25 @@ impl<'a> Tokens<'a> {
     }
 
     /// The text from here up to the end, as written.
-    pub(super) fn rest(&self) -> &'a str {
+    pub(in crate::effect) fn rest(&self) -> &'a str {
         match (self.token(0), self.all[..self.end].last()) {
             (Some(first), Some(last)) => &self.text[first.span.start..last.span.end],
             _ => "",
         }
     }
 
+    /// The tokens from here on, and the text that their spans speak of.
+    pub(in crate::effect) fn left(&self) -> (&'a str, &[Token]) {
+        (self.text, &self.all[self.at.min(self.end)..self.end])
+    }
+
+    /// The tokens between here and `later`.
+    pub(in crate::effect) fn up_to_tokens(&self, later: &Self) -> Self {
+        Self { end: later.at, ..self.clone() }
+    }
+
     /// The text between here and `later`, as written.
-    pub(super) fn up_to(&self, later: &Self) -> &'a str {
+    pub(in crate::effect) fn up_to(&self, later: &Self) -> &'a str {
         match (self.token(0), later.all.get(later.at.wrapping_sub(1))) {
             (Some(first), Some(last)) if last.span.end > first.span.start => {
                 &self.text[first.span.start..last.span.end]

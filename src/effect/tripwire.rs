@@ -3,7 +3,8 @@
 //! of the parser can't both hide a loss.
 
 use super::Effect;
-use crate::sql::lexer::{Lexer, Token, TokenKind};
+use super::tokens::Tokens;
+use crate::sql::lexer::{Token, TokenKind};
 
 /// How many statements of each kind the reader saw, whether or not each has an effect.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,66 +38,80 @@ const DEFINED: [&str; 9] = [
     "routine",
 ];
 
+/// What an ALTER can drop values of, or keep from surviving a crash.
+const HOLDERS: [&str; 4] = ["table", "foreign", "type", "materialized"];
+
 /// The keyword that nothing explains, if there is one.
-pub(super) fn unexplained(text: &str, effects: &[Effect], explained: Explained) -> Option<String> {
-    if effects.iter().any(|effect| matches!(effect, Effect::Opaque { .. })) {
+pub(super) fn unexplained(
+    tokens: &Tokens<'_>,
+    effects: &[Effect],
+    explained: Explained,
+) -> Option<String> {
+    let (text, tokens) = tokens.left();
+    let words = Words { text, tokens };
+    if effects.iter().any(|effect| matches!(effect, Effect::Opaque { .. })) || words.define() {
         return None;
     }
-    let mut words = Words::default();
-    let mut found = Found::default();
-    for token in Lexer::new(text).filter(Token::is_significant) {
-        let word = match token.kind {
-            TokenKind::Word => token.span.of(text).to_ascii_lowercase(),
-            TokenKind::QuotedName => "\"".to_owned(),
-            _ => token.span.of(text).chars().take(2).collect(),
-        };
-        words.push(word);
-        if words.n == 3 && words.is_definition() {
-            return None;
+    let mut found = Found { alters: words.alters_what_holds_rows(), ..Found::default() };
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.kind {
+            TokenKind::Symbol(b'(') => depth += 1,
+            TokenKind::Symbol(b')') => depth = depth.saturating_sub(1),
+            TokenKind::Word if may_matter(token.span.of(text)) => found.look(words, at, depth),
+            _ => {}
         }
-        found.look(&words);
-    }
-    for _ in 0..2 {
-        words.push(String::new());
-        found.look(&words);
-    }
-    if words.is_definition() {
-        return None;
     }
     found.unexplained(effects, explained)
 }
 
-/// The first words, and a window of four over the rest: two before, the word, one behind.
-#[derive(Default)]
-struct Words {
-    n: usize,
-    head: Vec<String>,
-    window: [String; 4],
+/// A look at the first letter and the length, for nearly every word is none of those.
+fn may_matter(word: &str) -> bool {
+    matches!(word.len(), 4..=14)
+        && matches!(
+            word.as_bytes()[0].to_ascii_lowercase(),
+            b'd' | b'i' | b'l' | b'm' | b't' | b'u'
+        )
 }
 
-impl Words {
-    fn push(&mut self, word: String) {
-        if self.head.len() < 4 {
-            self.head.push(word.clone());
-        }
-        self.window.rotate_left(1);
-        self.window[3] = word;
-        self.n += 1;
+/// The tokens of a statement, by number.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+}
+
+impl<'a> Words<'a> {
+    /// The text of a token; nothing before the first and behind the last.
+    fn at(self, index: Option<usize>) -> &'a str {
+        let token = index.and_then(|index| self.tokens.get(index));
+        token.map_or("", |token| token.span.of(self.text))
     }
 
-    fn is_definition(&self) -> bool {
-        let head: Vec<&str> = self.head.iter().map(String::as_str).collect();
-        match head.as_slice() {
-            [first, ..] if DEFINITIONS.contains(first) => true,
-            ["create", "or", "replace", kind, ..] | ["create", kind, ..] => DEFINED.contains(kind),
-            ["alter", "default" | "policy" | "trigger" | "publication", ..] => true,
-            _ => false,
-        }
+    fn is(self, index: Option<usize>, words: &[&str]) -> bool {
+        let found = self.at(index);
+        words.iter().any(|word| found.eq_ignore_ascii_case(word))
+    }
+
+    fn define(self) -> bool {
+        let kind = if self.is(Some(1), &["or"]) && self.is(Some(2), &["replace"]) { 3 } else { 1 };
+        self.is(Some(0), &DEFINITIONS)
+            || (self.is(Some(0), &["create"]) && self.is(Some(kind), &DEFINED))
+            || (self.is(Some(0), &["alter"])
+                && self.is(Some(1), &["default", "policy", "trigger", "publication"]))
+    }
+
+    fn alters_what_holds_rows(self) -> bool {
+        self.is(Some(0), &["alter"])
+            && self.is(Some(1), &HOLDERS)
+            && !(self.is(Some(1), &["foreign"]) && self.is(Some(2), &["data"]))
     }
 }
 
 #[derive(Debug, Default)]
 struct Found {
+    /// It is an ALTER of something that holds rows or values.
+    alters: bool,
     deletes: usize,
     updates: usize,
     merges: usize,
@@ -111,45 +126,45 @@ struct Found {
 }
 
 impl Found {
-    fn look(&mut self, words: &Words) {
-        let [before, previous, word, next] = words.window.each_ref().map(String::as_str);
-        let head = words.head.first().map_or("", String::as_str);
+    fn look(&mut self, words: Words<'_>, at: usize, depth: usize) {
+        let (before, previous, next) = (at.checked_sub(2), at.checked_sub(1), Some(at + 1));
+        let is = |word: &str| words.is(Some(at), &[word]);
         // A statement starts the text, or stands behind `(`, `)`, AS or the options of EXPLAIN.
-        let can_start = matches!(previous, "" | "(" | ")" | "as" | ";");
-        match word {
-            "delete" if next == "from" && can_start => self.deletes += 1,
-            "delete" if previous == "then" => self.merge_deletes += 1,
-            "update" if can_start && is_name(next) => self.updates += 1,
-            "update" if previous == "do" && before != "instead" => self.upserts += 1,
-            "merge" if can_start && next == "into" => self.merges += 1,
-            "truncate" if previous.is_empty() => self.truncates += 1,
-            "drop" if previous.is_empty() => self.drops += usize::from(DESTROYS.contains(&next)),
-            "drop" if head == "alter" && before != "on" && !SPARES.contains(&next) => {
-                self.drops += 1;
-            }
-            "detach" if head == "alter" && next == "partition" => self.detaches += 1,
-            "inherit" if head == "alter" && previous == "no" => self.detaches += 1,
-            "unlogged" if head == "alter" && previous == "set" => self.unlogged += 1,
+        let can_start = at == 0 || words.is(previous, &["(", ")", "as", ";"]);
+        let is_action = self.alters && depth == 0;
+        if is("delete") {
+            self.deletes += usize::from(can_start && words.is(next, &["from"]));
+            self.merge_deletes += usize::from(words.is(previous, &["then"]));
+        } else if is("update") {
+            self.updates += usize::from(can_start && is_name(words.at(next)));
+            let upserts = words.is(previous, &["do"]) && !words.is(before, &["instead"]);
+            self.upserts += usize::from(upserts);
+        } else if is("merge") {
+            self.merges += usize::from(can_start && words.is(next, &["into"]));
+        } else if is("truncate") {
+            self.truncates += usize::from(at == 0);
+        } else if is("drop") {
+            let destroys = at == 0 && words.is(next, &DESTROYS);
+            let spares = words.is(before, &["on"]) || words.is(next, &SPARES);
+            self.drops += usize::from(destroys || (is_action && !spares));
+        } else if is("detach") {
+            self.detaches += usize::from(is_action && words.is(next, &["partition"]));
+        } else if is("inherit") {
+            self.detaches += usize::from(is_action && words.is(previous, &["no"]));
+        } else if is("unlogged") {
+            self.unlogged += usize::from(is_action && words.is(previous, &["set"]));
+        } else if is("type") {
             // `ALTER COLUMN c TYPE t` and `ALTER c SET DATA TYPE t`; not `RENAME COLUMN type TO`,
             // nor `ALTER COLUMN type`, where it is the column's name.
-            "type" if head == "alter" && previous == "data" && before == "set" => self.retypes += 1,
-            "type"
-                if head == "alter"
-                    && is_name(next)
-                    && matches!(before, "alter" | "column")
-                    && previous != "column"
-                    && words.n > 5
-                    && next != "to" =>
-            {
-                self.retypes += 1;
-            }
-            _ if next == "("
-                && previous != "."
-                && super::calls::LARGE_OBJECT_CALLS.contains(&word) =>
-            {
-                self.unlinks += 1;
-            }
-            _ => {}
+            let set = words.is(previous, &["data"]) && words.is(before, &["set"]);
+            let plain = at > 3
+                && is_name(words.at(next))
+                && words.is(before, &["alter", "column"])
+                && !words.is(previous, &["column"])
+                && !words.is(next, &["to"]);
+            self.retypes += usize::from(is_action && (set || plain));
+        } else if words.is(Some(at), &super::calls::LARGE_OBJECT_CALLS) {
+            self.unlinks += usize::from(words.at(next) == "(" && words.at(previous) != ".");
         }
     }
 

@@ -9,9 +9,15 @@ pub(super) enum Head<'a> {
     /// Read to the end.
     Effects(Vec<Effect>),
     /// What runs is this query, after these effects.
-    Query(Vec<Effect>, &'a str),
-    /// A statement within a statement (PREPARE, EXPLAIN ANALYZE), to be read for itself.
-    Inner(&'a str),
+    Query(Vec<Effect>, Tokens<'a>),
+    /// A statement within a statement (EXPLAIN ANALYZE), to be read for itself.
+    Inner(Tokens<'a>),
+    /// PREPARE of this name and statement.
+    Prepare(String, Tokens<'a>),
+    /// What follows DO.
+    Do(Tokens<'a>),
+    /// What follows CREATE FUNCTION or PROCEDURE.
+    Routine(Tokens<'a>),
 }
 
 /// Statements that destroy nothing, by their first word.
@@ -80,7 +86,7 @@ const HARMLESS_DROPS: [&str; 27] = [
 ];
 
 /// What is created without touching what is there; tables, types, schemas and rules are not here.
-const HARMLESS_CREATES: [&str; 32] = [
+const HARMLESS_CREATES: [&str; 30] = [
     "access",
     "aggregate",
     "cast",
@@ -90,14 +96,12 @@ const HARMLESS_CREATES: [&str; 32] = [
     "database",
     "event",
     "extension",
-    "function",
     "group",
     "index",
     "language",
     "operator",
     "policy",
     "procedural",
-    "procedure",
     "publication",
     "recursive",
     "role",
@@ -116,8 +120,8 @@ const HARMLESS_CREATES: [&str; 32] = [
 ];
 
 /// Reads a statement from its tokens; `None` where it must be parsed or can't be read.
-pub(super) fn read(text: &str) -> Option<Head<'_>> {
-    let tokens = &mut Tokens::new(text);
+pub(super) fn read<'a>(tokens: &Tokens<'a>) -> Option<Head<'a>> {
+    let tokens = &mut tokens.clone();
     let word = tokens.text(0).to_ascii_lowercase();
     tokens.skip();
     match &*word {
@@ -125,22 +129,22 @@ pub(super) fn read(text: &str) -> Option<Head<'_>> {
         "truncate" => truncate(tokens).map(Head::Effects),
         "alter" => alter::read(tokens).map(Head::Effects),
         "create" => create(tokens),
-        "do" => Some(Head::Effects(body::read_do(tokens))),
+        "do" => Some(Head::Do(tokens.clone())),
         "copy" => copy(tokens),
         "call" => call(tokens).map(Head::Effects),
         "explain" => Some(explain(tokens)),
         "prepare" if tokens.is_word(0, "transaction") => Some(Head::Effects(Vec::new())),
-        "prepare" => tokens.find(&["as"]).then(|| {
-            tokens.skip();
-            Head::Inner(tokens.rest())
-        }),
-        "execute" => {
-            let why = "EXECUTE runs a statement that was prepared elsewhere".to_owned();
-            Some(Head::Effects(vec![Effect::DynamicSql { why }]))
+        "prepare" => {
+            let name = tokens.name()?;
+            tokens.find(&["as"]).then(|| {
+                tokens.skip();
+                Head::Prepare(name, tokens.clone())
+            })
         }
+        "execute" => Some(Head::Effects(vec![Effect::ExecutesPrepared { name: tokens.name()? }])),
         "declare" => tokens.find(&["for"]).then(|| {
             tokens.skip();
-            Head::Query(Vec::new(), tokens.rest())
+            Head::Query(Vec::new(), tokens.clone())
         }),
         "commit" | "end" => Some(Head::Effects(vec![Effect::Commit])),
         "rollback" | "abort" => Some(moved(!tokens.is_word(0, "prepared"), "a ROLLBACK")),
@@ -247,6 +251,9 @@ fn create<'a>(tokens: &mut Tokens<'a>) -> Option<Head<'a>> {
     if tokens.is_word(0, "rule") {
         return Some(Head::Effects(body::read_rule(tokens)));
     }
+    if tokens.eat(&["function"]) || tokens.eat(&["procedure"]) {
+        return Some(Head::Routine(tokens.clone()));
+    }
     if tokens.eat(&["materialized", "view"]) {
         return Some(created_by_query(tokens, Vec::new()));
     }
@@ -287,17 +294,17 @@ fn created_by_query<'a>(tokens: &mut Tokens<'a>, effects: Vec<Effect>) -> Head<'
         tokens.skip();
         if tokens.is_any(0, &QUERIES) || tokens.is_symbol(0, b'(') {
             if tokens.is_word(0, "execute") {
-                return Head::Inner(tokens.rest());
+                return Head::Inner(tokens.clone());
             }
             let mut end = tokens.clone();
-            let mut query = tokens.rest();
+            let mut query = tokens.clone();
             // `WITH [NO] DATA` belongs to CREATE, not to the query.
             while end.find(&["with"]) {
                 let before = end.clone();
                 end.skip();
                 end.eat(&["no"]);
                 if end.is_word(0, "data") {
-                    query = tokens.up_to(&before);
+                    query = tokens.up_to_tokens(&before);
                     break;
                 }
             }
@@ -310,8 +317,7 @@ fn created_by_query<'a>(tokens: &mut Tokens<'a>, effects: Vec<Effect>) -> Head<'
 fn copy<'a>(tokens: &mut Tokens<'a>) -> Option<Head<'a>> {
     let start = tokens.clone();
     if tokens.eat_group() {
-        let query = start.up_to(tokens);
-        let inner = query.strip_prefix('(')?.strip_suffix(')')?;
+        let inner = start.up_to_tokens(tokens).inside()?;
         let runs_program = tokens.is_word(0, "to") && tokens.is_word(1, "program");
         return Some(if runs_program { program() } else { Head::Inner(inner) });
     }
@@ -355,5 +361,5 @@ fn explain<'a>(tokens: &mut Tokens<'a>) -> Head<'a> {
             }
         }
     }
-    if runs { Head::Inner(tokens.rest()) } else { Head::Effects(Vec::new()) }
+    if runs { Head::Inner(tokens.clone()) } else { Head::Effects(Vec::new()) }
 }

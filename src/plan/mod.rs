@@ -137,11 +137,11 @@ async fn measured(
 ) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut findings = Vec::new();
-    for reading in readings {
+    for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        for effect in reading.statements.iter().flat_map(|(_, effects)| effects) {
+        for (_, effect) in caused {
             // Those about the whole script come before those of its statements.
             while let Some(Found { mut finding, effect: of, .. }) = found
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))

@@ -10,6 +10,7 @@ pub use narrow::widens;
 pub use text::{RULES, Rule};
 
 use crate::effect::batch::{self, Standing};
+use crate::effect::called::Definitions;
 use crate::effect::{self, Effect};
 use crate::finding::{AllowComment, Certainty, Finding, Object, ObjectKind, Severity};
 use crate::script::{Knowledge, Script};
@@ -67,21 +68,36 @@ pub fn findings(readings: &[ScriptReading<'_>]) -> Vec<Finding> {
     found(readings).into_iter().map(|found| found.finding).collect()
 }
 
+/// An effect, and the statement that has it.
+pub type Caused<'a> = (&'a Statement, &'a Effect);
+
+/// What each script does, in order; in place of a call of what the batch defines, what it comes to.
+pub fn resolved<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Vec<Caused<'a>>> {
+    let mut definitions = Definitions::default();
+    let mut of_script = |reading: &'a ScriptReading<'a>| {
+        let mut all = Vec::new();
+        for (statement, effects) in &reading.statements {
+            for effect in effects {
+                definitions.resolve(effect, |effect| all.push((statement, effect)));
+            }
+        }
+        all
+    };
+    readings.iter().map(&mut of_script).collect()
+}
+
 /// The findings of a batch, each with the effect that it speaks of, so that it can be measured.
 pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
-    let effects = readings
-        .iter()
-        .flat_map(|reading| reading.statements.iter().flat_map(|(_, effects)| effects));
+    let resolved = resolved(readings);
+    let effects = resolved.iter().flatten().map(|(_, effect)| *effect);
     let mut standings = batch::standings(effects).into_iter();
     let mut all = Vec::new();
-    for reading in readings {
+    for (reading, caused) in readings.iter().zip(resolved) {
         let script = reading.script;
         all.extend(of_knowledge(script).map(|finding| Found { finding, script, effect: None }));
-        for (statement, effects) in &reading.statements {
-            for (effect, standing) in effects.iter().zip(&mut standings) {
-                if let Some(finding) = of_effect(script, statement, effect, standing) {
-                    all.push(Found { finding, script, effect: Some((statement, effect)) });
-                }
+        for ((statement, effect), standing) in caused.into_iter().zip(&mut standings) {
+            if let Some(finding) = of_effect(script, statement, effect, standing) {
+                all.push(Found { finding, script, effect: Some((statement, effect)) });
             }
         }
     }

@@ -279,6 +279,12 @@ fn unknown(script: &Script, effect: &Effect) -> Option<Said> {
             whole(),
             format!("what it runs is known only when it runs: {why}"),
         ),
+        Effect::ExecutesPrepared { name } => (
+            "dynamic-sql",
+            Severity::Error,
+            whole(),
+            format!("what it runs is not known: `{name}` was prepared elsewhere"),
+        ),
         Effect::ClientCommand { command } => (
             "client-command",
             Severity::Error,

@@ -102,8 +102,8 @@ fn the_fate_of_rows_is_said_first() {
     warning[set-unlogged] a: after a crash of the server `a` is empty
     error[unlink-large-object] lo_unlink: lo_unlink() destroys the content of a large object
     warning[calls-function] app.purge: `app.purge` is called; what it does to rows is not known
-    error[dynamic-sql] a.sql: what it runs is known only when it runs: EXECUTE runs a statement that was prepared elsewhere
-    error[opaque] a.sql: a statement could not be read, so rowsafe cannot vouch for it: a DO block with DELETE in it is not read
+    error[dynamic-sql] a.sql: what it runs is not known: `p` was prepared elsewhere
+    error[delete-all] a: every row of `a` is deleted: no WHERE
     note[drop-table] v: dropping the materialized view `v` destroys rows that its query can compute again
     "#);
 }

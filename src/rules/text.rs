@@ -241,7 +241,7 @@ pub const RULES: &[Rule] = &[
         title: "What could not be read may destroy anything",
         lost: "Nobody can tell.",
         why: "Nothing is safe because it could not be read.",
-        example: "DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;",
+        example: "DO LANGUAGE plpython3u $$ plpy.execute('DROP TABLE users') $$;",
         safe: "DO $$ BEGIN RAISE NOTICE 'hello'; END $$;",
     },
     Rule {

@@ -8,7 +8,7 @@ mod split;
 
 pub use comment::{allow_text, python_allows};
 pub use split::split;
-pub(crate) use split::too_much;
+pub(crate) use split::{too_much, too_much_of};
 
 use crate::finding::AllowComment;
 use crate::text::{Position, Span};

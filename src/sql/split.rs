@@ -45,8 +45,13 @@ pub fn split(text: &str) -> Vec<Statement> {
 
 /// Why a text is too deep, too long or too much of a chain for a parser.
 pub(crate) fn too_much(text: &str) -> Option<String> {
+    too_much_of(text, Lexer::new(text).filter(Token::is_significant))
+}
+
+/// The same of tokens that were read already.
+pub(crate) fn too_much_of(text: &str, tokens: impl Iterator<Item = Token>) -> Option<String> {
     let mut nesting = Nesting::default();
-    for token in Lexer::new(text).filter(Token::is_significant) {
+    for token in tokens {
         nesting.add(token.kind, token.span.of(text));
     }
     nesting.too_much()
@@ -72,8 +77,7 @@ struct Draft {
     /// Parentheses, by psql's count; brackets don't hold a statement open.
     parentheses: usize,
     nesting: Nesting,
-    /// The first words, lower case, as far as psql looks at them.
-    head: Vec<String>,
+    head: Head,
     begin_depth: usize,
     is_copy_from_stdin: bool,
     bad: Option<&'static str>,
@@ -205,8 +209,7 @@ impl Splitter<'_> {
             return Some(why.to_owned());
         }
         // The value lists of an INSERT are not parsed, so its reader measures what is left.
-        let is_insert = draft.head.first().is_some_and(|word| word == "insert");
-        if is_insert { None } else { draft.nesting.too_much() }
+        if draft.head.is(0, Known::Insert) { None } else { draft.nesting.too_much() }
     }
 }
 
@@ -234,23 +237,27 @@ impl Draft {
 
     fn note_conforming_strings(&mut self, text: &str) {
         const NAME: &str = "standard_conforming_strings";
+        let quotes = usize::from(text.starts_with('\'')) * 2;
         let is_name =
-            text.len() < 2 * NAME.len() && text.trim_matches('\'').eq_ignore_ascii_case(NAME);
+            text.len() == NAME.len() + quotes && text.trim_matches('\'').eq_ignore_ascii_case(NAME);
         self.names_conforming_strings |= is_name;
     }
 
     /// psql's own way (psqlscan.l) to see the body of `CREATE FUNCTION … BEGIN ATOMIC … END`.
     fn word(&mut self, text: &str) {
-        self.note_conforming_strings(text);
-        if self.head.len() < 6 || (self.head[0] == "copy" && self.parentheses == 0) {
-            let word = text.to_ascii_lowercase();
-            self.is_copy_from_stdin |= self.head.first().is_some_and(|first| first == "copy")
-                && self.head.last().is_some_and(|last| last == "from")
+        if self.head.n < self.head.words.len() || self.head.is(0, Known::Copy) {
+            let is_stdin =
+                text.eq_ignore_ascii_case("stdin") || text.eq_ignore_ascii_case("pstdin");
+            self.is_copy_from_stdin |= self.head.is(0, Known::Copy)
+                && self.head.last == Known::From
                 && self.parentheses == 0
-                && matches!(&*word, "stdin" | "pstdin");
-            self.head.push(word);
+                && is_stdin;
+            if self.parentheses == 0 || self.head.n < self.head.words.len() {
+                self.head.push(text);
+            }
         }
-        if self.parentheses > 0 || !self.creates_a_routine() {
+        self.note_conforming_strings(text);
+        if self.parentheses > 0 || !self.head.creates_a_routine() {
             return;
         }
         if text.eq_ignore_ascii_case("begin")
@@ -261,19 +268,57 @@ impl Draft {
             self.begin_depth = self.begin_depth.saturating_sub(1);
         }
     }
+}
+
+/// The first words of a statement, as far as psql looks at them.
+#[derive(Default)]
+struct Head {
+    words: [Known; 6],
+    n: usize,
+    last: Known,
+}
+
+/// The words that psql knows.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Known {
+    #[default]
+    Other,
+    Copy,
+    Create,
+    From,
+    Insert,
+    Or,
+    Replace,
+    Routine,
+}
+
+impl Head {
+    fn push(&mut self, text: &str) {
+        const WORDS: [(&str, Known); 8] = [
+            ("copy", Known::Copy),
+            ("create", Known::Create),
+            ("from", Known::From),
+            ("function", Known::Routine),
+            ("insert", Known::Insert),
+            ("or", Known::Or),
+            ("procedure", Known::Routine),
+            ("replace", Known::Replace),
+        ];
+        let known = WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
+        self.last = known.map_or(Known::Other, |(_, known)| *known);
+        if let Some(place) = self.words.get_mut(self.n) {
+            *place = self.last;
+            self.n += 1;
+        }
+    }
+
+    fn is(&self, index: usize, known: Known) -> bool {
+        self.words[index] == known
+    }
 
     fn creates_a_routine(&self) -> bool {
-        let mut words = self.head.iter().map(String::as_str);
-        if words.next() != Some("create") {
-            return false;
-        }
-        let second = words.next();
-        let kind = if second == Some("or") && words.next() == Some("replace") {
-            words.next()
-        } else {
-            second
-        };
-        matches!(kind, Some("function" | "procedure"))
+        let replaces = self.is(1, Known::Or) && self.is(2, Known::Replace);
+        self.is(0, Known::Create) && self.is(if replaces { 3 } else { 1 }, Known::Routine)
     }
 }
 
@@ -337,7 +382,12 @@ fn is_link(kind: TokenKind, text: &str) -> bool {
         "case",
     ];
     kind == TokenKind::Operator
-        || (text.len() <= 9 && LINKS.iter().any(|link| text.eq_ignore_ascii_case(link)))
+        || (text.len() <= 9
+            && matches!(
+                text.as_bytes()[0] | 0x20,
+                b'a'..=b'c' | b'e' | b'i' | b'l' | b'n' | b'o' | b'u'
+            )
+            && LINKS.iter().any(|link| text.eq_ignore_ascii_case(link)))
 }
 
 /// The data of a COPY starts on the line behind the command's and ends at a line with just `\.`:
