@@ -22,7 +22,8 @@ pub fn split(bytes: &[u8]) {
     for statement in sql::split(&text) {
         let span = statement.span;
         assert!(end <= span.start && span.start < span.end, "{span:?} behind {end}");
-        assert_eq!(statement.text, span.of(&text), "a statement is what stands at its place");
+        // What closes a psql command belongs to its place, not to its text.
+        assert!(span.of(&text).starts_with(&statement.text), "{:?}", statement.text);
         end = span.end;
     }
 }

@@ -18,6 +18,7 @@ mod cases;
 mod check;
 mod connect;
 mod docs;
+mod fuzz_regressions;
 mod interrupt;
 mod inventory;
 mod killed;
