@@ -10,6 +10,7 @@ use rowsafe::effect::Effect;
 use rowsafe::python::{self, NoModules};
 use rowsafe::rules::{self, ScriptReading};
 use rowsafe::script::{Origin, Script};
+use rowsafe::sql::StatementKind;
 use serde_json::{Value, json};
 
 fn main() -> std::io::Result<()> {
@@ -29,7 +30,7 @@ fn main() -> std::io::Result<()> {
             "seconds": seconds,
             "statements": reading.statements.len(),
             "rules": rules,
-            "opaque": opaque(&reading),
+            "read": statements(&reading),
         });
         println!("{told}");
     }
@@ -45,16 +46,26 @@ fn script(path: &str, text: String) -> Script {
     Script { statements: Some(statements), source: Some(text), ..Script::known(origin, String::new()) }
 }
 
-/// The statements that could not be read, each with its line and why.
-fn opaque(reading: &ScriptReading<'_>) -> Vec<Value> {
+/// The statements, each with its line, the names of its effects, and why it could not be read.
+fn statements(reading: &ScriptReading<'_>) -> Vec<Value> {
     let mut all = Vec::new();
     for (statement, effects) in &reading.statements {
+        let mut why = None;
+        let mut names = Vec::new();
         for effect in effects {
-            if let Effect::Opaque { why } = effect {
-                let text: String = statement.text.chars().take(300).collect();
-                all.push(json!({"line": statement.position.line, "why": why, "statement": text}));
+            if let Effect::Opaque { why: reason } = effect {
+                why = Some(reason);
             }
+            let told = format!("{effect:?}");
+            names.push(told.split([' ', '{']).next().unwrap_or_default().to_owned());
         }
+        all.push(json!({
+            "line": statement.position.line,
+            "text": statement.text,
+            "sql": statement.kind == StatementKind::Sql,
+            "effects": names,
+            "opaque": why,
+        }));
     }
     all
 }
