@@ -20,6 +20,8 @@ pub struct Finding {
     pub place: Place,
     /// The statement, as written.
     pub statement: String,
+    /// The lines that say so; `None` where the place is not known to the character.
+    pub snippet: Option<Snippet>,
     /// What it destroys on the live database, where that was measured.
     pub loss: Option<Loss>,
     /// One sentence: the fate of the rows.
@@ -184,6 +186,26 @@ pub struct Place {
     pub revision: Option<String>,
 }
 
+/// The lines of a migration file that a finding speaks of, the first of them at its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// The first lines of the statement.
+    pub lines: Vec<SourceLine>,
+    /// One past the statement's last character; its line may lie beyond those kept.
+    pub end: Position,
+}
+
+/// A line of a migration file, or the part of a long one around the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLine {
+    /// What stands in front of the statement.
+    pub before: String,
+    /// The statement's part of the line.
+    pub marked: String,
+    /// What stands behind the statement.
+    pub after: String,
+}
+
 /// Somebody's recorded agreement to a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowance {
@@ -300,6 +322,7 @@ mod tests {
             object,
             place: Place::default(),
             statement: String::new(),
+            snippet: None,
             loss: None,
             message: String::new(),
             instead: String::new(),

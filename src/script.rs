@@ -49,7 +49,8 @@ impl Origin {
 pub enum Knowledge {
     /// The text is all that will be executed.
     Known,
-    /// The text may be incomplete; each reason says why.
+    /// The text may be incomplete; each reason says why. None: statements that could not be read
+    /// say it themselves.
     PartlyKnown(Vec<String>),
     /// Nothing could be read; the reason says why.
     Opaque(String),

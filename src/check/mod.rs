@@ -6,6 +6,7 @@
 //! what is asked for as new, or named file by file, is read as one.
 
 mod answer;
+mod follow;
 mod read;
 mod select;
 
@@ -18,6 +19,7 @@ use crate::finding::{Allowance, AllowanceSource, Finding};
 use crate::hint::Refusal;
 use crate::migration::alembic::Direction;
 use crate::migration::git::Changed;
+use crate::migration::psql;
 use crate::plan;
 use crate::policy::{self, FailOn};
 use crate::record::{Record, ScriptSummary};
@@ -66,11 +68,16 @@ pub fn check(request: &CheckRequest, record: &mut Record) -> Result<(), Refusal>
     record.warnings.extend(selected.warnings.iter().cloned());
     let asked: Vec<Allowance> = request.allowances.iter().map(unbounded).collect();
     let mut used = vec![false; asked.len()];
+    let mut follows = false;
     for told in each(&selected.sets, |set| check_set(set, &selected, request, &asked)) {
         record.scripts.extend(told.scripts);
         record.findings.extend(told.findings);
+        follows |= told.follows;
         record.warnings.extend(told.warnings);
         used.iter_mut().zip(told.used).for_each(|(used, now)| *used |= now);
+    }
+    if follows {
+        follow::once(record);
     }
     for (allowance, used) in request.allowances.iter().zip(used) {
         // The configuration speaks of the whole project, and here may be one file of it.
@@ -88,6 +95,8 @@ struct Told {
     scripts: Vec<ScriptSummary>,
     findings: Vec<Finding>,
     warnings: Vec<String>,
+    /// A script included another.
+    follows: bool,
     /// Which of the agreements from outside covered something.
     used: Vec<bool>,
 }
@@ -98,10 +107,8 @@ fn check_set(
     request: &CheckRequest,
     asked: &[Allowance],
 ) -> Told {
-    let scripts: Vec<Script> = set
-        .iter()
-        .filter_map(|migration| read::script(migration, &selected.roots, request.direction))
-        .collect();
+    let read = |migration| read::script(migration, &selected.roots, request.direction);
+    let scripts: Vec<Script> = psql::follow(set.iter().filter_map(read).collect());
     let readings: Vec<ScriptReading> = scripts.iter().map(rules::read).collect();
     let mut findings = rules::findings(&readings);
     let (comments, malformed) = plan::written(&readings);
@@ -124,7 +131,8 @@ fn check_set(
     findings.extend(malformed);
     Told {
         warnings: silenced(&readings).filter(|_| selected.is_by_name).into_iter().collect(),
-        scripts: readings.iter().map(read::summary).collect(),
+        follows: readings.len() > set.len(),
+        scripts: follow::joined(readings.iter().map(read::summary)),
         findings,
         used: from_outside,
     }

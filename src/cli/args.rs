@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::outputs;
+use crate::report;
+
 /// Names every row, column and value that a migration would destroy, and stops until somebody has
 /// agreed.
 #[derive(Debug, Parser)]
@@ -63,6 +66,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Show every setting and where it comes from
     Config(ConfigArgs),
+    /// Say what a rule finds, what is lost, and how to agree to it
+    Explain(ExplainArgs),
     /// Write a rowsafe.toml; show what a hook and a CI job look like
     Init(InitArgs),
 }
@@ -107,9 +112,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<String>,
     /// How to print the report
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Also write the report: json=PATH
+    #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
+    pub format: report::Format,
+    /// Also write the report: sarif=PATH, junit=PATH
     #[arg(long, value_name = "FORMAT=PATH")]
     pub output: Vec<String>,
 }
@@ -138,6 +143,19 @@ pub struct ConfigArgs {
     pub format: Format,
 }
 
+/// `rowsafe explain`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe explain              every rule\n  \
+    rowsafe explain drop-column  one of them")]
+pub struct ExplainArgs {
+    /// The rule's id, as findings name it
+    pub rule: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
 /// What reaches the database.
 #[derive(Debug, Args)]
 pub struct ConnectionArgs {
@@ -156,7 +174,7 @@ pub struct ConnectionArgs {
     /// Connections that count rows at the same time
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Also write the report: json=PATH
+    /// Also write the report; FORMAT is human, json, sarif, github, gitlab or junit
     #[arg(long, value_name = "FORMAT=PATH")]
     pub output: Vec<String>,
 }

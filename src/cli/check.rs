@@ -2,32 +2,37 @@
 
 use std::path::PathBuf;
 
-use super::args::{CheckArgs, Format};
+use super::args::CheckArgs;
 use super::run::{agreement, flag};
-use super::{Context, runtime};
+use super::{Context, outputs, runtime};
 use crate::check::{CheckRequest, check};
 use crate::config::{Flags, Settings};
 use crate::exit::Exit;
 use crate::migration::alembic::Direction;
 use crate::migration::git;
 use crate::record::{Record, Verdict};
-use crate::report::{human, json};
+use crate::report::{Format, human};
 
 /// Runs it. The report is the product, so it goes to standard output, the answer included.
 pub fn main(args: &CheckArgs, context: &Context) -> Exit {
     let record = context.tell("check", &args.output, |record| story(args, context, record));
     let answer = record.answer.as_ref().expect("every story ends with an answer");
-    for warning in &record.warnings {
+    // What is printed for a person says them itself.
+    for warning in record.warnings.iter().filter(|_| args.format != Format::Human) {
         context.printer.warning(warning);
     }
     if answer.verdict == Verdict::Error {
         context.printer.error(&answer.sentence, &answer.hints);
-        if matches!(args.format, Format::Human) {
+        if args.format == Format::Human {
             return answer.exit;
         }
     }
-    let text = render(args.format, &record, context.printer.is_quiet());
-    match context.printer.data(text.trim_end()) {
+    let printed = if context.printer.is_quiet() && args.format == Format::Human {
+        context.printer.data(human::answer(answer).lines().next().unwrap_or_default())
+    } else {
+        outputs::print(&context.printer, args.format, &record)
+    };
+    match printed {
         // `rowsafe check | head` has seen what it wanted to see.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             context.printer.error(&format!("the report could not be printed: {error}"), &[]);
@@ -70,17 +75,5 @@ pub fn request(paths: &[PathBuf], settings: &Settings, context: &Context) -> Che
         allowances: settings.allow.clone(),
         fail_on: settings.fail_on.value,
         environment: context.environment.clone(),
-    }
-}
-
-/// The report as it goes to standard output.
-fn render(format: Format, record: &Record, is_quiet: bool) -> String {
-    let answer = record.answer.as_ref().expect("every story ends with an answer");
-    match format {
-        Format::Json => json::render(record),
-        Format::Human if is_quiet => {
-            format!("{}: {}", answer.verdict.name(), answer.sentence)
-        }
-        Format::Human => human::findings(record).trim_start().to_owned() + &human::answer(answer),
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config;
+mod explain;
 mod init;
 mod outputs;
 pub mod reference;
@@ -62,6 +63,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
+        Command::Explain(args) => explain::main(&args, &context),
     }
 }
 

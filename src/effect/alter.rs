@@ -75,7 +75,19 @@ fn alter_table(tokens: &mut Tokens<'_>) -> Option<Vec<Effect>> {
     for mut action in tokens.clone().split_at_commas() {
         effects.extend(table_action(&table, &mut action)?);
     }
+    effects.sort_by_key(pass);
     Some(effects)
+}
+
+/// PostgreSQL drops first, then changes types, then adds, whatever the order of the actions: of
+/// `ADD COLUMN a …, DROP COLUMN a` the old column goes.
+const fn pass(effect: &Effect) -> u8 {
+    match effect {
+        Effect::DropColumn { .. } => 0,
+        Effect::ChangeType { .. } => 1,
+        Effect::Update { .. } => 2,
+        _ => 3,
+    }
 }
 
 fn table_action(table: &QualifiedName, action: &mut Tokens<'_>) -> Option<Vec<Effect>> {
@@ -138,15 +150,35 @@ fn add(table: &QualifiedName, action: &mut Tokens<'_>) -> Option<Vec<Effect>> {
     let is_constraint = action.is_any(0, &["constraint", "check", "unique", "primary", "foreign"])
         || (action.is_word(0, "exclude")
             && (action.is_word(1, "using") || action.is_symbol(1, b'(')));
+    let mut effects: Vec<Effect> = follows(table, action).into_iter().collect();
     if is_constraint {
-        return Some(Vec::new());
+        return Some(effects);
     }
     action.eat(&["column"]);
     if action.eat(&["if", "not", "exists"]) {
-        return Some(Vec::new());
+        return Some(effects);
     }
     let column = action.name()?;
-    Some(vec![Effect::AddColumn { table: table.clone(), column }])
+    effects.push(Effect::AddColumn { table: table.clone(), column });
+    Some(effects)
+}
+
+/// The foreign key that it adds, where that lets rows follow a DELETE.
+fn follows(child: &QualifiedName, action: &Tokens<'_>) -> Option<Effect> {
+    let mut action = action.clone();
+    if !action.find(&["references"]) {
+        return None;
+    }
+    action.skip();
+    let parent = action.qualified()?;
+    while action.find(&["on"]) {
+        if action.eat(&["on", "delete"]) {
+            let follows = action.is_word(0, "cascade") || action.is_word(0, "set");
+            return follows.then(|| Effect::Follows { child: child.clone(), parent });
+        }
+        action.skip();
+    }
+    None
 }
 
 fn drop(table: &QualifiedName, action: &mut Tokens<'_>) -> Option<Vec<Effect>> {
@@ -226,13 +258,15 @@ fn change_type(
     action: &mut Tokens<'_>,
 ) -> Option<Vec<Effect>> {
     let start = action.clone();
-    let has_using = action.find(&["using", "collate"]);
-    let to = if has_using { start.up_to(action) } else { start.rest() }.to_owned();
+    // An attribute's type may be followed by CASCADE or RESTRICT.
+    let has_more = action.find(&["using", "collate", "cascade", "restrict"]);
+    let to = if has_more { start.up_to(action) } else { start.rest() }.to_owned();
     if action.eat(&["collate"]) {
         action.qualified()?;
     }
+    action.cascade();
     let using = action.eat(&["using"]).then(|| action.rest().to_owned());
-    let is_read = !to.is_empty() && (!has_using || using.is_some() || action.is_done());
+    let is_read = !to.is_empty() && (!has_more || using.is_some() || action.is_done());
     let effect = Effect::ChangeType { table: table.clone(), column, to, using };
     is_read.then(|| vec![effect])
 }

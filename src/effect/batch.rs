@@ -6,11 +6,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Effect;
+use super::{Effect, LeavesOut, successor};
 use crate::text::QualifiedName;
 
 /// How an effect stands in its batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// What it touches may hold data.
     AtRisk,
@@ -18,23 +18,54 @@ pub enum Standing {
     Born,
     /// The table that it drops is made again later in the batch.
     Recreated,
+    /// The rows of the table that it drops were copied into another one, which stays.
+    Copied {
+        /// Whether a table of its name is made again later in the batch.
+        again: bool,
+        /// What the copy does not hold.
+        leaves_out: LeavesOut,
+    },
+    /// The table that it drops holds a part of this one's rows.
+    Partition {
+        /// The partitioned table.
+        parent: QualifiedName,
+    },
+    /// The columns of the type that it drops were moved to another one of that name.
+    Replaced,
+    /// Rows of these tables go or change with the rows that it deletes.
+    Followed {
+        /// The tables whose foreign keys say so.
+        children: Vec<QualifiedName>,
+    },
 }
 
 /// Weighs the effects of a whole batch, in the order in which they happen.
-pub fn standings<'a>(effects: impl Iterator<Item = &'a Effect> + Clone) -> Vec<Standing> {
-    let made_at = makings(effects.clone());
+pub fn standings<'a>(effects: impl Iterator<Item = &'a Effect>) -> Vec<Standing> {
+    let effects: Vec<&Effect> = effects.collect();
+    let made_at = makings(effects.iter().copied());
+    let (copies, replaced) = (successor::copies(&effects), successor::retypings(&effects));
     let mut births = Births::default();
-    effects
-        .enumerate()
-        .map(|(index, effect)| match (births.step(effect), effect) {
-            (Standing::AtRisk, Effect::DropTable { table, .. })
-                if made_at.get(&Key::of(table)).is_some_and(|made| *made > index) =>
-            {
-                Standing::Recreated
+    let mut weigh = |index: usize, effect: &Effect| {
+        let context = births.context(effect);
+        match (births.step(effect), effect) {
+            (Standing::AtRisk, Effect::DropTable { table, .. }) => {
+                let again = made_at.get(&Key::of(table)).is_some_and(|made| *made > index);
+                match (copies.get(&index), again) {
+                    (Some(leaves_out), _) => {
+                        Standing::Copied { again, leaves_out: leaves_out.clone() }
+                    }
+                    (None, true) => Standing::Recreated,
+                    (None, false) => context.unwrap_or(Standing::AtRisk),
+                }
             }
+            (Standing::AtRisk, Effect::DropType { .. }) if replaced.contains(&index) => {
+                Standing::Replaced
+            }
+            (Standing::AtRisk, _) => context.unwrap_or(Standing::AtRisk),
             (standing, _) => standing,
-        })
-        .collect()
+        }
+    };
+    effects.iter().enumerate().map(|(index, effect)| weigh(index, effect)).collect()
 }
 
 /// Where each table is made last, by CREATE or by a rename.
@@ -49,13 +80,13 @@ fn makings<'a>(effects: impl Iterator<Item = &'a Effect>) -> HashMap<Key, usize>
 
 /// A name, with `public` and no schema taken for the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     schema: Option<String>,
     name: String,
 }
 
 impl Key {
-    fn of(name: &QualifiedName) -> Self {
+    pub(super) fn of(name: &QualifiedName) -> Self {
         let schema = name.schema.clone().filter(|schema| schema != "public");
         Self { schema, name: name.name.clone() }
     }
@@ -75,9 +106,28 @@ struct Births {
     types: HashMap<String, HashSet<Key>>,
     gone_tables: HashSet<Key>,
     gone_columns: HashMap<Key, HashSet<String>>,
+    /// The parent of each partition that the batch speaks of.
+    parents: HashMap<Key, QualifiedName>,
+    /// The tables whose foreign keys let their rows follow those of another.
+    followers: HashMap<Key, Vec<QualifiedName>>,
 }
 
 impl Births {
+    /// What the batch has said about an effect's table before it.
+    fn context(&mut self, effect: &Effect) -> Option<Standing> {
+        match effect {
+            Effect::DropTable { table, .. } => {
+                let parent = self.parents.remove(&Key::of(table))?;
+                Some(Standing::Partition { parent })
+            }
+            Effect::Delete { table, .. } => {
+                let children = self.followers.get(&Key::of(table))?.clone();
+                Some(Standing::Followed { children })
+            }
+            _ => None,
+        }
+    }
+
     fn step(&mut self, effect: &Effect) -> Standing {
         let born = match effect {
             Effect::DropTable { table, .. } => self.drop_table(table),
@@ -109,6 +159,7 @@ impl Births {
                 self.holds(table) || self.holds_column(table, column)
             }
             Effect::DetachPartition { parent, partition } => {
+                self.parents.insert(Key::of(partition), parent.clone());
                 self.holds(parent) || self.holds(partition)
             }
             _ => {
@@ -120,6 +171,11 @@ impl Births {
     }
 
     fn learn(&mut self, effect: &Effect) {
+        if let Effect::AttachPartition { parent, partition }
+        | Effect::PartitionOf { parent, partition } = effect
+        {
+            self.parents.insert(Key::of(partition), parent.clone());
+        }
         match effect {
             Effect::CreateTable { table, temporary: true, until_commit, .. } => {
                 let names =
@@ -153,6 +209,9 @@ impl Births {
                 parent.schema.as_ref().map(|schema| self.schemas.remove(schema));
             }
             Effect::PerhapsOlder { births } => births.iter().for_each(|birth| self.doubt(birth)),
+            Effect::Follows { child, parent } if !self.holds(child) => {
+                self.followers.entry(Key::of(parent)).or_default().push(child.clone());
+            }
             Effect::Commit => self.until_commit.clear(),
             Effect::NamesMoved { .. } => {
                 let gone_tables = std::mem::take(&mut self.gone_tables);
@@ -235,6 +294,9 @@ impl Births {
                 self.until_commit.insert(to.name.clone());
             }
             return;
+        }
+        if let Some(parent) = self.parents.remove(&Key::of(from)) {
+            self.parents.insert(Key::of(to), parent);
         }
         let born = self.holds(from);
         let (from, to_key) = (Key::of(from), Key::of(to));

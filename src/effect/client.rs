@@ -1,9 +1,11 @@
 //! psql's meta-commands: which of them can change data or read other files.
 
 use super::Effect;
+use crate::sql::{Statement, StatementKind};
+use crate::text::{Position, Span};
 
 /// Commands that show, format or remember something, and nothing else.
-const HARMLESS: [&str; 41] = [
+const HARMLESS: [&str; 47] = [
     "a",
     "bind",
     "C",
@@ -25,14 +27,20 @@ const HARMLESS: [&str; 41] = [
     "H",
     "h",
     "help",
+    "html",
     "if",
     "l",
+    "lo_export",
+    "lo_import",
+    "lo_list",
     "o",
+    "out",
     "p",
     "prompt",
     "pset",
     "q",
     "qecho",
+    "quit",
     "r",
     "restrict",
     "s",
@@ -47,30 +55,89 @@ const HARMLESS: [&str; 41] = [
     "x",
 ];
 
+/// Words that make the value of a variable a statement.
+const STATEMENTS: [&str; 10] =
+    ["drop", "truncate", "delete", "update", "merge", "alter", "insert", "execute", "call", "do"];
+
 /// Reads a meta-command.
 pub(super) fn read(text: &str) -> Vec<Effect> {
     let command = text.trim_start_matches('\\');
     let name: &str = command.split(|c: char| c.is_whitespace() || c == '\\').next().unwrap_or("");
     let arguments = command[name.len()..].trim();
-    let is_harmless = HARMLESS.contains(&name)
-        || name == "?"
-        // `\d…` and friends describe.
-        || name.starts_with('d')
-        || matches!(name, "z" | "sf" | "sv" | "sf+" | "sv+" | "l+");
     // `\g |program` and `\o |program` hand the result to a shell; backquotes run one too.
     let runs_a_shell = arguments.starts_with('|') || arguments.contains('`');
-    if is_harmless && !runs_a_shell || is_copy_out(name, arguments) {
-        return Vec::new();
+    let unknown = || vec![Effect::ClientCommand { command: text.trim().to_owned() }];
+    if runs_a_shell {
+        return unknown();
     }
-    vec![Effect::ClientCommand { command: text.trim().to_owned() }]
+    match name {
+        "copy" => copy(arguments).unwrap_or_else(unknown),
+        "lo_unlink" => vec![Effect::UnlinkLargeObject { call: name.to_owned() }],
+        // What a variable holds may be run wherever its name stands.
+        "set" if has_statement(arguments) => unknown(),
+        "?" | "z" | "sf" | "sv" | "sf+" | "sv+" | "l+" => Vec::new(),
+        // `\d…` and friends describe.
+        _ if HARMLESS.contains(&name) || name.starts_with('d') => Vec::new(),
+        _ => unknown(),
+    }
 }
 
-/// `\copy … to file` only reads; a query in it may do anything.
-fn is_copy_out(name: &str, arguments: &str) -> bool {
-    let lower = arguments.to_ascii_lowercase();
-    name == "copy"
-        && !lower.starts_with('(')
-        && lower.contains(" to ")
-        && !lower.contains(" from ")
-        && !lower.contains("program")
+fn has_statement(value: &str) -> bool {
+    value
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| STATEMENTS.iter().any(|statement| word.eq_ignore_ascii_case(statement)))
+}
+
+/// `\copy` reads or adds rows; a query in it may do anything. `None` where a program runs, or where
+/// the data stand in the script itself.
+fn copy(arguments: &str) -> Option<Vec<Effect>> {
+    let (query, rest) = match arguments.strip_prefix('(') {
+        Some(_) => {
+            let end = closing(arguments)?;
+            (Some(&arguments[..end]), &arguments[end..])
+        }
+        None => (None, arguments),
+    };
+    let words: Vec<String> = rest.split_whitespace().map(str::to_ascii_lowercase).collect();
+    let is_direction = |word: &String| matches!(word.as_str(), "from" | "to");
+    // The first word is the table's name, unless there is a query.
+    let named = usize::from(query.is_none());
+    let at = named + words.iter().skip(named).position(is_direction)?;
+    words.get(at + 1)?;
+    let is_out_of_sight = |pair: &[String]| {
+        is_direction(&pair[0]) && pair[1] == "program"
+            || pair[0] == "from" && matches!(pair[1].as_str(), "stdin" | "pstdin")
+    };
+    if words.windows(2).any(is_out_of_sight) {
+        return None;
+    }
+    let Some(query) = query else { return Some(Vec::new()) };
+    Some(super::read(&Statement {
+        text: format!("COPY {query} TO STDOUT"),
+        span: Span::default(),
+        position: Position { line: 1, column: 1 },
+        kind: StatementKind::Sql,
+        allows: Vec::new(),
+    }))
+}
+
+/// One past the parenthesis that closes the first; `None` where a quote makes that unsure.
+fn closing(text: &str) -> Option<usize> {
+    use crate::sql::lexer::{Lexer, TokenKind};
+
+    let mut depth = 0_usize;
+    for token in Lexer::new(text) {
+        match token.kind {
+            TokenKind::Symbol(b'(') => depth += 1,
+            TokenKind::Symbol(b')') => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(token.span.end);
+                }
+            }
+            TokenKind::Bad(_) => return None,
+            _ => {}
+        }
+    }
+    None
 }

@@ -4,6 +4,7 @@ use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use super::query::{Reading, condition};
+use super::reach::Others;
 use super::tokens::Tokens;
 use super::{Effect, Reach, reach};
 use crate::text::QualifiedName;
@@ -61,9 +62,9 @@ fn delete(reading: &mut Reading, delete: &ast::Delete) -> Option<()> {
     reading.explained.deletes += 1;
     let table = relation(delete.relation_name()?)?;
     let alias = delete.alias().and_then(|alias| alias.name()).and_then(|name| name_of(&name));
-    let joins = delete.using_clause().is_some();
+    let others = delete.using_clause().map(|_| &[][..]);
     let reach =
-        reach_of(delete.where_clause_or_current_of().as_ref(), &table, alias.as_deref(), joins);
+        reach_of(delete.where_clause_or_current_of().as_ref(), &table, alias.as_deref(), others);
     reading.effects.push(Effect::Delete { table, reach });
     Some(())
 }
@@ -82,8 +83,8 @@ fn update(reading: &mut Reading, update: &ast::Update) -> Option<()> {
     let mut columns = assigned(&update.set_clause()?)?;
     columns.retain(|column| !reach::demands_null(parsed.as_ref(), column));
     if !columns.is_empty() {
-        let joins = update.from_clause().is_some();
-        let reach = reach_of(selection.as_ref(), &table, alias.as_deref(), joins);
+        let others = update.from_clause().map(|_| &[][..]);
+        let reach = reach_of(selection.as_ref(), &table, alias.as_deref(), others);
         reading.effects.push(Effect::Update { table, columns, reach });
     }
     Some(())
@@ -141,7 +142,7 @@ fn reach_of(
     selection: Option<&ast::WhereClauseOrCurrentOf>,
     table: &QualifiedName,
     alias: Option<&str>,
-    joins: bool,
+    others: Others<'_>,
 ) -> Reach {
     match selection {
         Some(ast::WhereClauseOrCurrentOf::WhereCurrentOf(clause)) => {
@@ -149,10 +150,10 @@ fn reach_of(
             Reach::Some { condition: text.get("where".len()..).unwrap_or("").trim().to_owned() }
         }
         Some(ast::WhereClauseOrCurrentOf::WhereClause(clause)) => match clause.expr() {
-            Some(expr) => reach_of_text(&expr, table, alias, joins),
-            None => reach::read(None, table, alias, joins),
+            Some(expr) => reach_of_text(&expr, table, alias, others),
+            None => reach::read(None, table, alias, others),
         },
-        None => reach::read(None, table, alias, joins),
+        None => reach::read(None, table, alias, others),
     }
 }
 
@@ -162,11 +163,11 @@ fn reach_of_text(
     expr: &ast::Expr,
     table: &QualifiedName,
     alias: Option<&str>,
-    joins: bool,
+    others: Others<'_>,
 ) -> Reach {
     let text = text_of(expr);
     if let Some(parsed) = condition(&text) {
-        return reach::read(Some(&parsed), table, alias, joins);
+        return reach::read(Some(&parsed), table, alias, others);
     }
     let mut alternatives = vec![expr.clone()];
     while let Some(ast::Expr::BinExpr(pair)) = alternatives.pop() {
@@ -175,7 +176,7 @@ fn reach_of_text(
         }
         for side in [pair.lhs(), pair.rhs()].into_iter().flatten() {
             let judged = condition(&text_of(&side));
-            let reach = judged.map(|parsed| reach::read(Some(&parsed), table, alias, joins));
+            let reach = judged.map(|parsed| reach::read(Some(&parsed), table, alias, others));
             match reach {
                 Some(reach @ Reach::All { .. }) => return reach,
                 Some(Reach::Some { .. }) => {}

@@ -10,13 +10,18 @@ pub mod called;
 mod calls;
 mod clear;
 mod client;
+mod copy;
 mod grammar;
 mod insert;
 mod query;
 mod reach;
 mod read;
+#[cfg(test)]
+mod soup;
+mod successor;
 mod tokens;
 mod tripwire;
+mod truth;
 mod utility;
 
 pub use read::read;
@@ -83,6 +88,12 @@ pub enum Effect {
     RenameTable { from: QualifiedName, to: QualifiedName },
     /// `ALTER TABLE … RENAME COLUMN`.
     RenameColumn { table: QualifiedName, from: String, to: String },
+    /// Rows of one table are copied into another.
+    CopyRows { from: QualifiedName, to: QualifiedName, leaves_out: LeavesOut },
+    /// `CREATE TABLE … PARTITION OF`: it holds a part of the parent's rows.
+    PartitionOf { parent: QualifiedName, partition: QualifiedName },
+    /// A foreign key that changes or deletes rows of `child` when a row of `parent` is deleted.
+    Follows { child: QualifiedName, parent: QualifiedName },
     /// The end of a transaction that keeps what it did.
     Commit,
     /// From here on a name may mean another object than before (`ROLLBACK`, `SET search_path`).
@@ -102,6 +113,17 @@ pub enum Effect {
     ClientCommand { command: String },
     /// Could not be read; the reason says why.
     Opaque { why: String },
+}
+
+/// What does not come along when rows are copied; a later variant is worse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeavesOut {
+    /// Every row and every column is copied.
+    Nothing,
+    /// Every row, but perhaps not every column: these are copied.
+    Columns(String),
+    /// Not every row, as this says.
+    Rows(String),
 }
 
 /// Which rows a DELETE or UPDATE can reach.

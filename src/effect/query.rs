@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     self, AssignmentTarget, Expr, FromTable, ObjectName, ObjectNamePart, OnConflictAction,
-    OnInsert, SetExpr, Statement, TableFactor, TableObject, Visit as _, Visitor,
+    OnInsert, SetExpr, Statement, TableFactor, TableObject, UpdateTableFromKind, Visit as _,
+    Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -173,7 +174,9 @@ fn masked<'a>(tokens: &Tokens<'a>, mask: Mask) -> Cow<'a, str> {
 }
 
 /// Whether a function called in it is called for its own sake: a SELECT, or rows that a SELECT feeds
-/// into a table; a function in VALUES, or in the SET of an UPDATE, computes a value.
+/// into a table. A function in VALUES, in the SET of an UPDATE or in a DEFAULT computes a value:
+/// PostgreSQL asks for those to have no effect, nearly every migration has some (`gen_id()`,
+/// `slugify(name)`), and a warning at each of them would be learned to be overlooked.
 fn runs_for_its_calls(statement: &Statement) -> bool {
     match statement {
         Statement::Query(query) => match &*query.body {
@@ -267,7 +270,11 @@ impl Reading {
             self.opaque("it updates something that is no table");
             return;
         };
-        let joins = update.from.is_some();
+        let others = update.from.as_ref().map(|from| match from {
+            UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from) => {
+                from.as_slice()
+            }
+        });
         // A column that the WHERE says is null has no value to lose.
         let columns: Vec<String> = update
             .assignments
@@ -277,7 +284,8 @@ impl Reading {
             .filter(|column| !reach::demands_null(update.selection.as_ref(), column))
             .collect();
         if !columns.is_empty() {
-            let reach = reach::read(update.selection.as_ref(), &table, alias.as_deref(), joins);
+            let (set, selection) = (&update.assignments, update.selection.as_ref());
+            let reach = reach::of_update(set, selection, &table, alias.as_deref(), others);
             self.effects.push(Effect::Update { table, columns, reach });
         }
     }
@@ -293,8 +301,8 @@ impl Reading {
             self.opaque("it deletes from something that is no single table");
             return;
         };
-        let joins = delete.using.is_some();
-        let reach = reach::read(delete.selection.as_ref(), &table, alias.as_deref(), joins);
+        let others = delete.using.as_deref();
+        let reach = reach::read(delete.selection.as_ref(), &table, alias.as_deref(), others);
         self.effects.push(Effect::Delete { table, reach });
     }
 

@@ -3,7 +3,7 @@
 use super::tokens::Tokens;
 use super::tripwire::{self, Explained};
 use super::utility::{self, Head};
-use super::{Effect, body, clear, client, insert, query};
+use super::{Effect, body, clear, client, copy, insert, query};
 use crate::sql::{Statement, StatementKind, too_much};
 
 /// Statements within statements (EXPLAIN ANALYZE EXPLAIN …) are read this deep.
@@ -12,6 +12,9 @@ const MAX_INNER: usize = 4;
 /// Of a text longer than this, the rows of an INSERT are left out, and its tokens are counted before
 /// they are kept.
 const LONG: usize = 16 * 1024;
+
+/// A longer word at the start of a statement is not repeated.
+const LONGEST_WORD: usize = 20;
 
 /// Words that start what sqlparser reads.
 const QUERIES: [&str; 8] =
@@ -85,6 +88,10 @@ fn read_sql(tokens: &Tokens<'_>, depth: usize) -> (Vec<Effect>, Explained) {
         },
         Some(Head::Prepare(name, inner)) => {
             let effects = read_tokens(&inner, depth + 1);
+            let is_opaque = |effect: &Effect| matches!(effect, Effect::Opaque { .. });
+            if effects.iter().any(is_opaque) {
+                return (effects, Explained::all());
+            }
             (vec![Effect::Prepares { name, effects }], Explained::all())
         }
         None => opaque(),
@@ -92,6 +99,12 @@ fn read_sql(tokens: &Tokens<'_>, depth: usize) -> (Vec<Effect>, Explained) {
 }
 
 fn read_query(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
+    let (mut effects, explained) = read_query_alone(tokens);
+    effects.extend(copy::of_insert(tokens));
+    (effects, explained)
+}
+
+fn read_query_alone(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
     if clear::destroys_nothing(tokens) {
         return (Vec::new(), Explained::default());
     }
@@ -101,7 +114,8 @@ fn read_query(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
 
 fn unknown(tokens: &Tokens<'_>) -> String {
     let first = tokens.text(0);
-    if tokens.is_word(0, first) && first.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+    let is_word = tokens.is_word(0, first) && first.len() <= LONGEST_WORD;
+    if is_word && first.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         format!("this {} could not be parsed", first.to_ascii_uppercase())
     } else {
         "it could not be parsed".to_owned()

@@ -24,6 +24,9 @@ fn are_quiet(texts: &[&str]) {
                     | Effect::RenameTable { .. }
                     | Effect::RenameType { .. }
                     | Effect::AttachPartition { .. }
+                    | Effect::CopyRows { .. }
+                    | Effect::PartitionOf { .. }
+                    | Effect::Follows { .. }
                     | Effect::NamesMoved { .. }
                     | Effect::DefinesFunction { .. }
                     | Effect::PerhapsOlder { .. }
@@ -86,11 +89,11 @@ fn each_action_of_an_alter_table() {
          ALTER TABLE t ALTER c SET EXPRESSION AS (a + 1);
          ALTER TABLE t RENAME type TO kind;"
     ), @r#"
-    AddColumn { table: QualifiedName { schema: None, name: "t" }, column: "a" }
     DropColumn { table: QualifiedName { schema: None, name: "t" }, column: "b", cascade: false }
     DropColumn { table: QualifiedName { schema: None, name: "t" }, column: "C", cascade: true }
     ChangeType { table: QualifiedName { schema: None, name: "t" }, column: "d", to: "int", using: Some("d::int") }
     ChangeType { table: QualifiedName { schema: None, name: "t" }, column: "e", to: "varchar(5)", using: Some("left(e, 5)") }
+    AddColumn { table: QualifiedName { schema: None, name: "t" }, column: "a" }
     DetachPartition { parent: QualifiedName { schema: None, name: "t" }, partition: QualifiedName { schema: None, name: "p" } }
     DetachPartition { parent: QualifiedName { schema: None, name: "p" }, partition: QualifiedName { schema: None, name: "c" } }
     SetUnlogged { table: QualifiedName { schema: None, name: "t" } }
@@ -230,6 +233,7 @@ fn calls() {
     CallsFunction { name: QualifiedName { schema: Some("app"), name: "tidy" } }
     UnlinkLargeObject { call: "lo_unlink" }
     CallsFunction { name: QualifiedName { schema: None, name: "f" } }
+    CopyRows { from: QualifiedName { schema: None, name: "u" }, to: QualifiedName { schema: None, name: "t" }, leaves_out: Rows("what is not in f(a)") }
     DynamicSql { why: "query_to_xml() runs SQL given as text" }
     CreateTable { table: QualifiedName { schema: None, name: "c" }, temporary: false, if_not_exists: false, until_commit: false }
     CallsFunction { name: QualifiedName { schema: None, name: "f2" } }
@@ -310,7 +314,7 @@ fn what_cannot_be_read_says_so() {
     ClientCommand { command: "\\i x.sql" }
     ClientCommand { command: "\\! rm -rf /" }
     ClientCommand { command: "\\gexec" }
-    ClientCommand { command: "\\copy (DELETE FROM a RETURNING *) to x" }
+    Delete { table: QualifiedName { schema: None, name: "a" }, reach: All { why: "no WHERE" } }
     "#);
 }
 
@@ -322,6 +326,16 @@ fn deep_and_long_input_is_opaque_and_not_slow() {
     let nots = format!("SELECT {}true", "NOT ".repeat(20_000));
     let casts = format!("SELECT 1{}", "::int".repeat(20_000));
     let unions = format!("SELECT 1{}", " UNION SELECT 1".repeat(20_000));
+    let queries = format!("SELECT {}1{}", "(SELECT ".repeat(10_000), ")".repeat(10_000));
+    let exists = "EXISTS (SELECT 1 FROM u WHERE ".repeat(10_000);
+    let conditions = format!("DELETE FROM t WHERE {exists}true{}", ")".repeat(10_000));
+    let nested_casts = format!("SELECT {}1{}", "CAST(".repeat(10_000), " AS int)".repeat(10_000));
+    let body = format!("DO $$ BEGIN {} END $$", "IF a THEN DELETE FROM t;".repeat(10_000));
+    let built =
+        format!("DO $$ BEGIN EXECUTE {}'a'{}; END $$", "(".repeat(10_000), ")".repeat(10_000));
+    let piped = format!("DO $$ BEGIN EXECUTE a{}; END $$", "||b".repeat(10_000));
+    are_opaque(&[&queries, &conditions, &nested_casts, &built, &piped]);
+    assert!(check(&body).starts_with("Delete"));
     let indexes = format!("SELECT a{}", "[1]".repeat(20_000));
     are_opaque(&[&deep, &chain, &nots, &casts, &unions]);
     check(&indexes);
@@ -330,6 +344,27 @@ fn deep_and_long_input_is_opaque_and_not_slow() {
     are_quiet(&[&just_short_enough]);
     let list = format!("DELETE FROM t WHERE id IN (1{})", ", 2".repeat(20_000));
     assert!(check(&list).contains("reach: Some"));
+}
+
+#[test]
+fn what_is_less_deep_than_the_cap_is_read_by_either_grammar() {
+    for (condition, reach) in
+        [("EXISTS (SELECT 1 FROM u WHERE ", "All"), ("t.a IN (SELECT ", "Some")]
+    {
+        let (open, close) = (condition.repeat(150), ")".repeat(150));
+        let found = check(&format!("DELETE FROM t WHERE {open}1 = 2{close}"));
+        assert!(found.contains(reach), "{found}");
+        let portion = "FOR PORTION OF valid FROM '2020-01-01' TO '2021-01-01'";
+        let found = check(&format!("DELETE FROM t {portion} WHERE {open}1 = 2{close}"));
+        assert!(found.contains(reach), "{found}");
+    }
+}
+
+#[test]
+fn calls_in_a_long_insert_are_not_overlooked() {
+    let rows = ", (now())".repeat(5_000);
+    let insert = format!("INSERT INTO t VALUES (1){rows}, (LO_unlink(5)), (slug('x')){rows}");
+    assert_eq!(check(&insert), "UnlinkLargeObject { call: \"lo_unlink\" }");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use crate::sql::lexer::{Lexer, Token, TokenKind};
 use crate::text::QualifiedName;
 
+const UNBALANCED: &str = "its parentheses do not match";
+
 /// A place among the significant tokens of a statement.
 #[derive(Debug, Clone)]
 pub(in crate::effect) struct Tokens<'a> {
@@ -20,6 +22,23 @@ impl<'a> Tokens<'a> {
         let mut all = Vec::with_capacity(text.len() / 5 + 8);
         all.extend(Lexer::new(text).filter(Token::is_significant));
         Self { text, at: 0, end: all.len(), all: Rc::new(all) }
+    }
+
+    /// Why they can't be cut into parts: one makes no sense, or the parentheses don't match.
+    pub(in crate::effect) fn trouble(&self) -> Option<&'static str> {
+        let mut depth = 0_usize;
+        for token in self.left().1 {
+            match token.kind {
+                TokenKind::Bad(why) => return Some(why),
+                TokenKind::MetaCommand => return Some("it holds a backslash, which is not SQL"),
+                TokenKind::Symbol(b'(') => depth += 1,
+                TokenKind::Symbol(b')') if depth == 0 => return Some(UNBALANCED),
+                TokenKind::Symbol(b')') => depth -= 1,
+                TokenKind::Semicolon if depth > 0 => return Some(UNBALANCED),
+                _ => {}
+            }
+        }
+        (depth > 0).then_some(UNBALANCED)
     }
 
     /// Whether nothing is left.

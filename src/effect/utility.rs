@@ -2,7 +2,7 @@
 //! nothing. The lists of harmless kinds are complete on purpose; what they don't name is opaque.
 
 use super::tokens::Tokens;
-use super::{Effect, alter, body};
+use super::{Effect, alter, body, copy};
 
 /// What a statement turned out to be from its first words.
 pub(super) enum Head<'a> {
@@ -284,8 +284,34 @@ fn create_table<'a>(tokens: &mut Tokens<'a>, temporary: bool) -> Option<Head<'a>
     let table = tokens.qualified()?;
     let mut later = tokens.clone();
     let until_commit = later.find(&["commit"]) && later.is_word(1, "drop");
-    let create = Effect::CreateTable { table, temporary, if_not_exists, until_commit };
-    Some(created_by_query(tokens, vec![create]))
+    let mut effects =
+        vec![Effect::CreateTable { table: table.clone(), temporary, if_not_exists, until_commit }];
+    if tokens.eat(&["partition", "of"]) {
+        let parent = tokens.qualified()?;
+        effects.push(Effect::PartitionOf { parent, partition: table });
+        return Some(Head::Effects(effects));
+    }
+    let head = created_by_query(tokens, effects);
+    let Head::Query(mut effects, query) = head else { return Some(head) };
+    if !if_not_exists && !is_without_data(tokens) {
+        effects.extend(copy::of_query(table, &query));
+    }
+    // `TABLE t` is read here, for sqlparser does not know it.
+    let mut words = query.clone();
+    let is_table = words.eat(&["table"]) && words.qualified().is_some() && words.is_done();
+    Some(if is_table { Head::Effects(effects) } else { Head::Query(effects, query) })
+}
+
+/// Whether it ends with `WITH NO DATA`.
+fn is_without_data(tokens: &Tokens<'_>) -> bool {
+    let mut end = tokens.clone();
+    while end.find(&["with"]) {
+        if end.eat(&["with", "no", "data"]) {
+            return true;
+        }
+        end.skip();
+    }
+    false
 }
 
 fn created_by_query<'a>(tokens: &mut Tokens<'a>, effects: Vec<Effect>) -> Head<'a> {

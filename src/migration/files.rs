@@ -7,14 +7,15 @@ use crate::child::Invocation;
 use crate::child::capture::capture;
 use crate::exit::Exit;
 use crate::hint::Refusal;
+use crate::migration::psql;
 use crate::script::{Origin, Script};
 use crate::secret::mask_urls;
 
-/// Reads the files of `--sql`, in the order given.
-///
-/// psql's includes are left to the reader of the text, which knows client commands.
+/// Reads the files of `--sql`, in the order given, and those that they include.
 pub fn read(paths: &[impl AsRef<Path>]) -> Result<Vec<Script>, Refusal> {
-    paths.iter().map(|path| read_one(path.as_ref())).collect()
+    let scripts: Result<Vec<Script>, Refusal> =
+        paths.iter().map(|path| read_one(path.as_ref())).collect();
+    scripts.map(psql::follow)
 }
 
 /// Runs the command of `--sql-command`; what it prints is the SQL.
@@ -93,10 +94,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let paths = ["b.sql", "a.sql"].map(|name| directory.path().join(name));
         crate::text::write_atomically(&paths[0], "\u{feff}drop table b;".as_bytes()).unwrap();
-        crate::text::write_atomically(&paths[1], b"\\i c.sql\n").unwrap();
+        crate::text::write_atomically(&paths[1], b"\\echo c.sql\n").unwrap();
         let scripts = read(&paths).unwrap();
         let texts: Vec<&str> = scripts.iter().map(|script| script.text.as_str()).collect();
-        assert_eq!(texts, ["drop table b;", "\\i c.sql\n"]);
+        assert_eq!(texts, ["drop table b;", "\\echo c.sql\n"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod git;
 pub mod modules;
 pub mod order;
 pub mod part;
+pub mod psql;
 pub mod tree;
 
 use crate::script::{Knowledge, Origin, Script};

@@ -234,6 +234,7 @@ fn allowance_finding(severity: Severity, object: Object, place: Place, message: 
         object,
         place,
         statement: String::new(),
+        snippet: None,
         loss: None,
         message,
         instead: "-- rowsafe: allow[rule] object: reason".to_owned(),

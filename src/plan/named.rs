@@ -29,6 +29,7 @@ pub async fn finding(
         object,
         place: Place::default(),
         statement: String::new(),
+        snippet: None,
         loss: Some(loss),
         instead: String::new(),
         allowance: Some(allowance.clone()),

@@ -8,13 +8,19 @@ use ruff_text_size::{Ranged, TextRange};
 use super::assigned::MUTATORS;
 use super::modules::is_known_package;
 use super::text::Text;
-use super::value::{Class, Function, Lambda, Value};
+use super::value::{ChangeKind, Function, Lambda, Value};
 use super::walk::{Flow, Walker};
 use super::{mentions, strings};
 use crate::text::Span;
 
 /// Functions that call functions, this deep.
 const DEEPEST: usize = 24;
+
+/// The work of a call, in steps.
+const CALL: usize = 10;
+
+/// Calls of a function within itself, this many.
+const MOST_OPEN: usize = 6;
 
 /// The arguments of a call.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +62,14 @@ impl Walker<'_> {
             other => other,
         };
         let value = self.eval(expr);
+        if let (Expr::Call(call), Value::Change(change)) = (inner, &value)
+            && change.kind == ChangeKind::Delete
+            && change.table.as_known().is_none()
+            && call.arguments.args.is_empty()
+        {
+            // Nobody builds a DELETE only to drop it: the object deletes for itself.
+            self.send(&change.sql(), call.range());
+        }
         if let (Expr::Call(call), Value::Unknown(_)) = (inner, &value)
             && let Some(path) = self.foreign_call(call)
         {
@@ -68,13 +82,19 @@ impl Walker<'_> {
     fn foreign_call(&mut self, call: &ExprCall) -> Option<String> {
         let was_silent = std::mem::replace(&mut self.is_silent, true);
         let callee = match &*call.func {
+            Expr::Subscript(_) => match self.eval(&call.func) {
+                Value::Unknown(source) => Value::External(source),
+                other => other,
+            },
             Expr::Name(_) => self.eval(&call.func),
             Expr::Attribute(it) if matches!(&*it.value, Expr::Name(_)) => self.eval(&call.func),
             _ => Value::None,
         };
         self.is_silent = was_silent;
         match callee {
-            Value::External(path) if !is_known_package(&path) => Some(path.to_string()),
+            Value::External(path) if !is_known_package(&path) && !logs(&path) => {
+                Some(path.to_string())
+            }
             _ => None,
         }
     }
@@ -177,12 +197,18 @@ impl Walker<'_> {
         let pointer: *const Stmt = Rc::as_ptr(&function.definition);
         let n_open = self.frames.iter().filter(|f| f.definition == Some(pointer)).count();
         let n_calls = self.frames.iter().filter(|f| f.definition.is_some()).count();
-        if n_open > 1 || n_calls >= DEEPEST {
-            if n_calls >= DEEPEST && mentions::sends(&self.loaded[function.module].source) {
+        if n_open > 0 || n_calls >= DEEPEST {
+            let own = &self.loaded[function.module].source;
+            let body =
+                own.get(definition.range.start().to_usize()..definition.range.end().to_usize());
+            let may_send = args.reach_database() || mentions::sends(body.unwrap_or(own));
+            if may_send && (n_open >= MOST_OPEN || n_calls >= DEEPEST) {
                 let why = format!("calls of `{}` go too deep to be followed", definition.name);
                 self.unreadable(why, range);
             }
-            return self.unknown(range);
+            if !may_send || n_open >= MOST_OPEN || n_calls >= DEEPEST {
+                return self.unknown(range);
+            }
         }
         if function.module == 0 {
             self.called.push(definition.range.start().to_usize());
@@ -191,18 +217,19 @@ impl Walker<'_> {
         if function.module != 0 && self.module() == 0 && self.anchor.is_none() {
             self.anchor = Some(Span::new(range.start().to_usize(), range.end().to_usize()));
         }
+        if !self.spend(CALL, range) {
+            return self.unknown(range);
+        }
         let mut args = args.clone();
         if let Some(receiver) = &function.receiver {
             args.positional.insert(0, receiver.clone());
         }
         let depth = self.branch.len();
-        let caller_depth = std::mem::take(&mut self.depth);
         self.push_frame(function.module, function.frame);
         self.frame().definition = Some(pointer);
         self.bind(&definition.parameters, &args);
         let flow = self.block(&definition.body);
         let frame = self.frames.pop().unwrap_or_default();
-        self.depth = caller_depth;
         self.branch.truncate(depth);
         self.anchor = had_anchor;
         let mut returned = frame.returned;
@@ -282,48 +309,6 @@ impl Walker<'_> {
         }
     }
 
-    fn construct(&mut self, class: &Rc<Class>, args: &Args, range: TextRange) -> Value {
-        if class.is_enum {
-            return self.unknown(range);
-        }
-        let object = Value::Instance(Rc::clone(class));
-        if let Some((_, Value::Function(init))) =
-            class.members.iter().find(|(name, _)| name == "__init__")
-        {
-            let init = bound(init, object.clone());
-            self.run(&init, args, range);
-        }
-        object
-    }
-
-    /// A method of an object or class of the project; `None` where it has none of that name.
-    pub(super) fn own_method(
-        &mut self,
-        class: &Class,
-        receiver: &Value,
-        name: &str,
-        args: &Args,
-        range: TextRange,
-    ) -> Option<Value> {
-        let (_, member) = class.members.iter().find(|(own, _)| own == name)?;
-        let Value::Function(function) = member else {
-            return Some(self.invoke(&member.clone(), args, range));
-        };
-        let Stmt::FunctionDef(definition) = &*function.definition else { return None };
-        let decorated = |wanted: &str| {
-            definition.decorator_list.iter().any(|decorator| match &decorator.expression {
-                Expr::Name(name) => name.id.as_str() == wanted,
-                _ => false,
-            })
-        };
-        let is_instance = matches!(receiver, Value::Instance(_));
-        if decorated("staticmethod") || (!is_instance && !decorated("classmethod")) {
-            return Some(self.run(&Rc::clone(function), args, range));
-        }
-        let function = bound(function, receiver.clone());
-        Some(self.run(&function, args, range))
-    }
-
     /// `names.append(…)`: the name holds the changed list from here on.
     fn mutate(
         &mut self,
@@ -399,6 +384,16 @@ impl Walker<'_> {
                 Some(items) => i64::try_from(items.len()).map_or(Value::None, Value::Int),
                 None => self.unknown(range),
             },
+            ("globals", None) => {
+                let module = self.module();
+                let names = self.loaded[module].names.iter();
+                let mut pairs: Vec<(&String, &Value)> = names.collect();
+                pairs.sort_by_key(|(name, _)| *name);
+                let pairs = pairs
+                    .into_iter()
+                    .map(|(name, value)| (Value::text(name.as_str()), value.clone()));
+                Value::Dict(Rc::new(pairs.collect()))
+            }
             ("range", Some(_)) => self.range(args, range),
             ("enumerate", Some(value)) => match self.items(value) {
                 Some(items) => Value::list(
@@ -511,9 +506,22 @@ impl Walker<'_> {
     }
 }
 
-fn bound(function: &Rc<Function>, receiver: Value) -> Rc<Function> {
-    let (module, definition) = (function.module, Rc::clone(&function.definition));
-    Rc::new(Function { module, definition, frame: function.frame, receiver: Some(receiver) })
+/// Whether a function only writes to a log.
+pub(super) fn logs(path: &str) -> bool {
+    const LEVELS: [&str; 11] = [
+        "debug",
+        "info",
+        "warning",
+        "warn",
+        "error",
+        "exception",
+        "critical",
+        "log",
+        "print",
+        "echo",
+        "secho",
+    ];
+    path.rsplit('.').next().is_some_and(|name| LEVELS.contains(&name))
 }
 
 fn is_harmless_builtin(name: &str) -> bool {

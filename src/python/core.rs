@@ -26,6 +26,10 @@ impl Walker<'_> {
                 return self.unknown(range);
             }
         }
+        if name == "drop_all" {
+            self.unreadable("it drops every table of the metadata".to_owned(), range);
+            return Value::None;
+        }
         if path == "sqlalchemy.func" || path.contains(".func.") || path.starts_with("func.") {
             return function(name, args);
         }
@@ -54,6 +58,15 @@ impl Walker<'_> {
         if matches!(name, "Path" | "joinpath" | "open") && is_known_package(path) {
             let path = args.positional.first().and_then(Value::as_str);
             return Value::File(path.unwrap_or_else(|| self.written(range).to_owned()).into());
+        }
+        if path == "importlib.import_module"
+            && let Some(module) = args.positional.first().and_then(Value::as_str)
+            && let Some(value) = self.imported_by_name(&module)
+        {
+            return value;
+        }
+        if makes_session(name) {
+            return Value::Handle;
         }
         if args.reach_database() && !is_harmless(path) {
             self.handed_over(range);
@@ -173,11 +186,6 @@ impl Walker<'_> {
                 Value::External(format!("sqlalchemy.{name}").into())
             }
             "func" => self.unknown(range),
-            "drop_all" => {
-                let why = "it drops every table of the metadata".to_owned();
-                self.unreadable(why, range);
-                Value::None
-            }
             "create_all" | "reflect" | "create" => Value::None,
             "relationship"
             | "backref"
@@ -236,6 +244,9 @@ impl Walker<'_> {
             other => {
                 query.columns.push(other.operand());
                 query.is_narrowed = true;
+                if let (Value::Unknown(source), true) = (other, query.entity.is_empty()) {
+                    source.as_ref().clone_into(&mut query.entity);
+                }
                 None
             }
         };
@@ -545,6 +556,20 @@ fn named_column(args: &Args, range: TextRange, walker: &Walker<'_>) -> Value {
         }
         Some(other) => Value::Column(Rc::new(walker.name_of(Some(other), range)), "".into()),
     }
+}
+
+/// Whether what is called makes something that runs SQL, whoever's it is.
+pub(super) fn makes_session(name: &str) -> bool {
+    matches!(
+        name,
+        "Session"
+            | "sessionmaker"
+            | "scoped_session"
+            | "AsyncSession"
+            | "async_sessionmaker"
+            | "create_engine"
+            | "create_async_engine"
+    )
 }
 
 /// Functions of other packages that only look at a connection.

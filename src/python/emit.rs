@@ -144,6 +144,12 @@ impl<'a> Sink<'a> {
 
     /// Something there can't be known.
     pub(super) fn unreadable(&mut self, why: String, at: Span, branch: &[u32]) {
+        let is_said = self.sent.last().is_some_and(|last| {
+            last.statement.span == at && matches!(last.statement.kind, StatementKind::Unreadable(_))
+        });
+        if is_said {
+            return;
+        }
         let text = at.of(self.source).to_owned();
         self.push(text, at, StatementKind::Unreadable(why), branch);
     }

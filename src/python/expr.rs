@@ -8,24 +8,18 @@ use ruff_python_ast::{
 };
 use ruff_text_size::{Ranged, TextRange};
 
-use super::mentions;
 use super::strings;
 use super::text::{Piece, Place, Text};
 use super::value::{Lambda, Value};
 use super::walk::Walker;
 
-/// Deeper expressions are not followed.
-const DEEPEST: usize = 90;
 /// Longer lists are not built.
 const LONGEST: usize = 5_000;
 
 impl Walker<'_> {
     /// The value of an expression; what it sends on the way is sent.
     pub(super) fn eval(&mut self, expr: &Expr) -> Value {
-        if self.depth >= DEEPEST || !self.spend(1, expr.range()) {
-            if self.depth >= DEEPEST && mentions::sends(self.written(expr.range())) {
-                self.unreadable("it is nested too deeply to be followed".to_owned(), expr.range());
-            }
+        if !self.spend(1, expr.range()) || self.is_too_deep(expr.range()) {
             return self.unknown(expr.range());
         }
         self.depth += 1;
@@ -99,7 +93,7 @@ impl Walker<'_> {
                     let key = it.key.as_ref().map_or(Value::None, |key| walker.eval(key));
                     Value::list(vec![key, walker.eval(&it.value)])
                 });
-                let Some(pairs) = pairs else { return self.unknown(it.range) };
+                let Some((pairs, true)) = pairs else { return self.unknown(it.range) };
                 let pairs = pairs.into_iter().filter_map(|pair| match pair {
                     Value::List(items) => Some((items.first()?.clone(), items.get(1)?.clone())),
                     _ => None,
@@ -247,6 +241,14 @@ impl Walker<'_> {
                 let parts = [strings::shown(left, source), strings::shown(right, source)];
                 strings::concatenated(&parts, source)
             }
+            (Value::List(a), Operator::BitAnd, Value::List(b)) => {
+                Value::list(a.iter().filter(|item| b.contains(item)).cloned().collect())
+            }
+            (Value::List(a), Operator::Sub, Value::List(b)) => {
+                Value::list(a.iter().filter(|item| !b.contains(item)).cloned().collect())
+            }
+            (Value::List(items), Operator::BitAnd | Operator::Sub, _)
+            | (_, Operator::BitAnd, Value::List(items)) => Value::some_of(items.as_ref().clone()),
             (Value::OneOf(values), _, _) => {
                 let source = source.to_owned();
                 let all: Vec<Value> =
@@ -265,9 +267,6 @@ impl Walker<'_> {
             }
             (Value::List(a), Operator::Add, Value::List(b)) if a.len() + b.len() <= LONGEST => {
                 Value::list(a.iter().chain(b.iter()).cloned().collect())
-            }
-            (Value::List(a), Operator::Sub, Value::List(b)) => {
-                Value::list(a.iter().filter(|item| !b.contains(item)).cloned().collect())
             }
             (Value::Dict(a), Operator::BitOr, Value::Dict(b)) if a.len() + b.len() <= LONGEST => {
                 Value::Dict(Rc::new(a.iter().chain(b.iter()).cloned().collect()))
@@ -364,28 +363,32 @@ impl Walker<'_> {
         range: TextRange,
     ) -> Value {
         match self.rounds_of(generators, &mut |walker| walker.eval(elt)) {
-            Some(items) => Value::list(items),
+            Some((items, true)) => Value::list(items),
+            Some((items, false)) => Value::some_of(items),
             None => self.unknown(range),
         }
     }
 
-    /// What `each` makes of every round of a comprehension; `None` where the rounds are not known,
-    /// after it was gone through once.
+    /// What `each` makes of every round of a comprehension, and whether all of them happen; `None`
+    /// where the rounds are not known, after it was gone through once.
     fn rounds_of(
         &mut self,
         generators: &[Comprehension],
         each: &mut dyn FnMut(&mut Self) -> Value,
-    ) -> Option<Vec<Value>> {
-        let Some((first, rest)) = generators.split_first() else { return Some(vec![each(self)]) };
+    ) -> Option<(Vec<Value>, bool)> {
+        let Some((first, rest)) = generators.split_first() else {
+            return Some((vec![each(self)], true));
+        };
         let over = self.eval(&first.iter);
         let known = self.items(&over).filter(|items| items.len() <= LONGEST);
         let is_known = known.is_some();
+        let mut is_sure = !matches!(over, Value::OneOf(_));
         let element = match &over {
             Value::Rows(found) => Value::Row(Rc::clone(found)),
             Value::Query(query) => Value::Row(query.found()),
             _ => Value::unknown(self.written(first.target.range())),
         };
-        let mut all = Some(Vec::new());
+        let mut all = is_known.then(Vec::new);
         for item in known.unwrap_or_else(|| vec![element]) {
             if !self.spend(1, first.target.range()) {
                 return None;
@@ -396,17 +399,18 @@ impl Walker<'_> {
             if passes.contains(&Some(false)) {
                 continue;
             }
+            is_sure &= !passes.contains(&None);
             let inner = self.rounds_of(rest, each);
-            let is_sure = is_known && !passes.contains(&None);
             all = match (all, inner) {
-                (Some(mut all), Some(inner)) if is_sure && all.len() < LONGEST => {
+                (Some(mut all), Some((inner, inner_is_sure))) if all.len() < LONGEST => {
+                    is_sure &= inner_is_sure;
                     all.extend(inner);
                     Some(all)
                 }
                 _ => None,
             };
         }
-        all
+        all.map(|all| (all, is_sure))
     }
 
     fn item(&mut self, object: &Value, index: &Value, range: TextRange) -> Value {
@@ -424,6 +428,16 @@ impl Walker<'_> {
             (Value::List(items), Value::Unknown(_)) if !items.is_empty() => {
                 Some(Value::one_of(items.iter().cloned(), self.written(range)))
             }
+            (Value::Dict(pairs), Value::Text(key)) if key.as_known().is_none() => {
+                // The keys that start as this one does.
+                let start = match key.pieces.first() {
+                    Some(Piece::Known(start, _)) => start.as_str(),
+                    _ => "",
+                };
+                let fits = |name: &Value| name.as_str().is_none_or(|name| name.starts_with(start));
+                let fitting = pairs.iter().filter(|(name, _)| fits(name));
+                Some(Value::one_of(fitting.map(|(_, v)| v.clone()), self.written(range)))
+            }
             (Value::Dict(pairs), Value::Text(_) | Value::Int(_) | Value::None) => {
                 pairs.iter().rev().find(|(key, _)| key == index).map(|(_, value)| value.clone())
             }
@@ -438,7 +452,14 @@ impl Walker<'_> {
             (Value::Column(..) | Value::Sql(_), _) => {
                 Some(Value::sql(object.operand().and(" -> ").plus(&index.operand())))
             }
+            (Value::External(path), _) if path.ends_with(".tables") => {
+                let name = self.name_of(Some(index.clone()), range);
+                Some(Value::Table(Rc::new(name)))
+            }
             (Value::External(path), _) => Some(Value::External(Rc::clone(path))),
+            (Value::Table(table), Value::Text(_)) => {
+                index.as_str().map(|name| super::methods::column(table, &name))
+            }
             _ => None,
         };
         found.unwrap_or_else(|| self.unknown(range))

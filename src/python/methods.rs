@@ -20,6 +20,8 @@ impl Walker<'_> {
                 Value::one_of(all, self.written(range))
             }
             Value::External(path) => self.external_attribute(path, name),
+            // A member of an enum.
+            Value::Text(_) | Value::Int(_) if name == "value" => object.clone(),
             Value::Handle => match name {
                 "dialect" | "impl" => Value::Dialect,
                 "name" => Value::text("postgresql"),

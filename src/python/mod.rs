@@ -6,6 +6,7 @@
 
 mod assigned;
 mod call;
+mod classes;
 mod core;
 mod django;
 mod emit;

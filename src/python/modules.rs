@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ruff_python_ast::{Stmt, StmtImport, StmtImportFrom};
 
 use super::parse;
-use super::value::Value;
+use super::value::{Imported, Value};
 use super::walk::Walker;
 
 /// Helpers of helpers of helpers: more files are not opened.
@@ -108,8 +108,8 @@ impl Walker<'_> {
             let wanted = alias.name.as_str();
             let name = alias.asname.as_ref().map_or(wanted, |name| name.as_str()).to_owned();
             let path = external_path(it.level, module);
-            let found = if is_foreign { None } else { self.member(&addresses, wanted) };
             if wanted == "*" {
+                let found = if is_foreign { None } else { self.member(&addresses, wanted) };
                 let star = match found {
                     Some(Value::Int(index)) => {
                         Star::Module(usize::try_from(index).unwrap_or_default())
@@ -120,7 +120,13 @@ impl Walker<'_> {
                 self.loaded[own].stars.push(star);
                 continue;
             }
-            let value = found.unwrap_or_else(|| Value::External(format!("{path}.{wanted}").into()));
+            let path = format!("{path}.{wanted}");
+            let value = if is_foreign {
+                Value::External(path.into())
+            } else {
+                let addresses = addresses.clone();
+                Value::Imported(Rc::new(Imported { addresses, name: wanted.to_owned(), path }))
+            };
             self.frame().names.insert(name, value);
         }
     }
@@ -150,18 +156,44 @@ impl Walker<'_> {
         None
     }
 
-    pub(super) fn member_of(&self, index: usize, wanted: &str) -> Option<Value> {
-        let module = self.loaded.get(index)?;
-        if let Some(value) = module.names.get(wanted) {
-            return Some(value.clone());
+    pub(super) fn member_of(&mut self, index: usize, wanted: &str) -> Option<Value> {
+        if let Some(value) = self.loaded.get(index)?.names.get(wanted).cloned() {
+            return Some(self.arrived(value));
         }
-        let open = self.frames.iter().find(|f| f.module == index && f.definition.is_none())?;
-        open.names.get(wanted).cloned()
+        let open = self.frames.iter().find(|f| f.module == index && f.definition.is_none());
+        if let Some(value) = open.and_then(|frame| frame.names.get(wanted)).cloned() {
+            return Some(self.arrived(value));
+        }
+        let stars = self.loaded[index].stars.clone();
+        stars.iter().find_map(|star| match star {
+            Star::Module(star) if *star > index => self.member_of(*star, wanted),
+            _ => None,
+        })
+    }
+
+    /// `importlib.import_module("…")`.
+    pub(super) fn imported_by_name(&mut self, name: &str) -> Option<Value> {
+        let index = self.load(0, name)?;
+        Some(Value::External(format!("module {index}").into()))
+    }
+
+    /// The value itself, where it is still only named by an import.
+    pub(super) fn arrived(&mut self, value: Value) -> Value {
+        let Value::Imported(it) = &value else { return value };
+        if let Some(known) = self.imports.get(&it.path) {
+            return known.clone();
+        }
+        // An import that leads back to itself ends here.
+        let outside = Value::External(it.path.as_str().into());
+        self.imports.insert(it.path.clone(), outside.clone());
+        let found = self.member(&it.addresses, &it.name).unwrap_or(outside);
+        self.imports.insert(it.path.clone(), found.clone());
+        found
     }
 
     /// A name that some `import *` brought in.
-    pub(super) fn from_star(&self, name: &str) -> Option<Value> {
-        let stars = &self.loaded[self.module()].stars;
+    pub(super) fn from_star(&mut self, name: &str) -> Option<Value> {
+        let stars = self.loaded[self.module()].stars.clone();
         let own = stars.iter().find_map(|star| match star {
             Star::Module(index) => self.member_of(*index, name),
             Star::External(_) => None,
@@ -259,8 +291,10 @@ pub(super) fn is_known_package(path: &str) -> bool {
         "typing_extensions",
         "uuid",
     ];
-    const MORE: [&str; 15] = [
+    const MORE: [&str; 17] = [
         "builtins",
+        "atexit",
+        "dotenv",
         "gc",
         "html",
         "locale",

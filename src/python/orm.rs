@@ -8,7 +8,6 @@ use super::call::Args;
 use super::core::{condition, equals, sets};
 use super::emit::identifier;
 use super::methods::column;
-use super::operations::alternatives;
 use super::text::Text;
 use super::value::{Change, ChangeKind, Class, Found, Query, Value};
 use super::walk::Walker;
@@ -181,7 +180,13 @@ impl Walker<'_> {
             }
             _ => None,
         };
-        let table = table.unwrap_or_else(|| Text::hole("the table of the object"));
+        let table = table.unwrap_or_else(|| match object {
+            Value::Unknown(source) => Text::hole(format!("the table of {source}")),
+            Value::Row(found) if !found.entity.is_empty() => {
+                Text::hole(format!("the table of {}", found.entity))
+            }
+            _ => Text::hole("the table of the object"),
+        });
         let mut change = Change::new(ChangeKind::Delete, table);
         change.filters.push("id = :id".into());
         self.send(&change.sql(), range);
@@ -198,6 +203,7 @@ impl Walker<'_> {
             None => Text::hole(format!("the table of {}", found.entity)),
         };
         let mut change = Change::new(ChangeKind::Update, table);
+        let name = if name.is_empty() { "unknown_column" } else { name };
         change.sets.push(Text::known(identifier(name)).and(" = :value"));
         change.filters.push("id = :id".into());
         self.send(&change.sql(), range);
@@ -316,14 +322,27 @@ impl Walker<'_> {
             }
             "query" if !args.positional.is_empty() => return self.on_handle(name, args, range),
             "cursor" | "get_bind" | "connect" | "raw_connection" => return Value::Handle,
+            _ if super::core::makes_session(name) => return Value::Handle,
             "delete"
                 if matches!(args.positional.first(), Some(Value::Row(_) | Value::Instance(_))) =>
             {
                 return self.on_handle(name, args, range);
             }
+            "delete" if is_session(receiver) && !args.positional.is_empty() => {
+                return self.on_handle(name, args, range);
+            }
             "drop_all" => {
                 self.unreadable("it drops every table of the metadata".to_owned(), range);
                 return Value::None;
+            }
+            "insert" | "update" | "delete" if !is_query(receiver) && args.positional.is_empty() => {
+                let kind = match name {
+                    "insert" => ChangeKind::Insert,
+                    "update" => ChangeKind::Update,
+                    _ => ChangeKind::Delete,
+                };
+                let table = Text::hole(format!("the table of {}", shown(receiver)));
+                return Value::Change(Rc::new(Change::new(kind, table)));
             }
             "delete" | "update" | "drop" if is_query(receiver) => {
                 let verb = if name == "delete" { "a DELETE" } else { "a change" };
@@ -332,9 +351,6 @@ impl Walker<'_> {
                 return Value::None;
             }
             _ => {}
-        }
-        if let Some(each) = alternatives(args).filter(|_| args.reach_database()) {
-            let _ = each;
         }
         if args.reach_database()
             && !matches!(
@@ -363,6 +379,11 @@ impl Walker<'_> {
 /// Whether what is not known looks like a query.
 fn is_query(receiver: &Value) -> bool {
     matches!(receiver, Value::Unknown(source) if source.contains("query") || source.contains("filter"))
+}
+
+/// Whether what is not known is called a session.
+fn is_session(receiver: &Value) -> bool {
+    matches!(receiver, Value::Unknown(source) if source.to_lowercase().contains("session"))
 }
 
 fn shown(receiver: &Value) -> String {

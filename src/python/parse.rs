@@ -8,8 +8,8 @@ use crate::text::Span;
 
 /// Brackets and blocks deeper than that are refused by Python itself, or nearly.
 const MAX_DEPTH: usize = 150;
-/// Wider indentation holds more blocks than a tree may be deep.
-const MAX_INDENT: usize = 1_000;
+/// Blocks within blocks; Python's own limit.
+const MAX_BLOCKS: usize = 100;
 /// Operators and names between two commas; a longer chain is a tree too deep to walk.
 const MAX_CHAIN: usize = 1_500;
 
@@ -59,80 +59,123 @@ fn lower_first(text: &str) -> String {
 /// alone. Those within strings count too: a format string holds expressions.
 fn too_deep(source: &str) -> Option<usize> {
     let bytes = source.as_bytes();
-    let mut chains = vec![0_usize];
+    let mut depth = Depth { chains: vec![0], total: 0, blocks: vec![0] };
     let mut at = 0;
     let mut line_start = true;
     while at < bytes.len() {
-        if line_start {
+        if std::mem::take(&mut line_start) {
             let indent = bytes[at..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            let rest = bytes.get(at + indent);
-            if indent > MAX_INDENT && rest.is_some_and(|b| !b.is_ascii_whitespace()) {
+            let is_code = bytes.get(at + indent).is_some_and(|b| !b"\r\n#".contains(b));
+            if is_code && depth.is_outside() && depth.line(indent) {
                 return Some(at);
             }
             at += indent;
-            line_start = false;
             continue;
         }
         let byte = bytes[at];
         let start = at;
         at += 1;
-        match byte {
+        let too_much = match byte {
             b'\n' => {
                 line_start = true;
-                if let [only] = chains.as_mut_slice() {
-                    *only = 0;
+                if depth.is_outside() {
+                    depth.cut();
                 }
+                false
             }
-            b'\\' => at += 1,
+            b'\\' => {
+                at += 1;
+                false
+            }
             b'#' => {
-                while at < bytes.len() && bytes[at] != b'\n' {
-                    at += 1;
-                }
+                at += memchr::memchr(b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
+                false
             }
             b'"' | b'\'' => {
-                let is_format = source[..start]
-                    .bytes()
-                    .rev()
-                    .take(2)
-                    .any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
-                let end = string_end(bytes, start);
-                if is_format && brackets(&bytes[start..end]) > MAX_DEPTH {
-                    return Some(start);
-                }
-                at = end;
+                let prefix = &bytes[start.saturating_sub(2)..start];
+                at = string_end(bytes, start);
+                prefix.iter().any(|b| b"fFtT".contains(b))
+                    && brackets(&bytes[start..at]) > MAX_DEPTH
             }
-            b'(' | b'[' | b'{' => {
-                chains.push(0);
-                if chains.len() > MAX_DEPTH {
-                    return Some(start);
-                }
-            }
+            b'(' | b'[' | b'{' => depth.open(),
             b')' | b']' | b'}' => {
-                if chains.len() > 1 {
-                    chains.pop();
-                }
+                depth.close();
+                false
             }
-            b',' | b';' => *chains.last_mut()? = 0,
-            _ if byte.is_ascii_whitespace() => {}
+            b',' | b';' => {
+                depth.cut();
+                false
+            }
+            _ if byte.is_ascii_whitespace() => false,
             _ => {
-                if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 {
-                    while at < bytes.len()
-                        && (bytes[at].is_ascii_alphanumeric()
-                            || bytes[at] == b'_'
-                            || bytes[at] >= 0x80)
-                    {
-                        at += 1;
-                    }
+                if is_word(byte) {
+                    at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count();
                 }
-                let chain = chains.last_mut()?;
-                *chain += 1;
-                if *chain > MAX_CHAIN {
-                    return Some(start);
-                }
+                depth.step()
             }
+        };
+        if too_much {
+            return Some(start);
         }
     }
     None
+}
+
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// How deep a tree could be at some place.
+struct Depth {
+    /// Operators and names since the last comma, for each bracket that is open.
+    chains: Vec<usize>,
+    /// All of them together.
+    total: usize,
+    /// The indentation of the blocks that are open.
+    blocks: Vec<usize>,
+}
+
+impl Depth {
+    fn is_outside(&self) -> bool {
+        self.chains.len() == 1
+    }
+
+    /// A line starts; whether it is in too many blocks.
+    fn line(&mut self, indent: usize) -> bool {
+        while self.blocks.last().is_some_and(|block| *block > indent) {
+            self.blocks.pop();
+        }
+        if self.blocks.last().is_none_or(|block| *block < indent) {
+            self.blocks.push(indent);
+        }
+        self.blocks.len() > MAX_BLOCKS
+    }
+
+    fn step(&mut self) -> bool {
+        self.total += 1;
+        if let Some(chain) = self.chains.last_mut() {
+            *chain += 1;
+        }
+        self.total > MAX_CHAIN
+    }
+
+    fn open(&mut self) -> bool {
+        let is_long = self.step();
+        self.chains.push(0);
+        is_long || self.chains.len() > MAX_DEPTH
+    }
+
+    fn close(&mut self) {
+        if !self.is_outside() {
+            self.total -= self.chains.pop().unwrap_or(0);
+        }
+    }
+
+    fn cut(&mut self) {
+        if let Some(chain) = self.chains.last_mut() {
+            self.total -= std::mem::take(chain);
+        }
+    }
 }
 
 /// How deep brackets open in a format string.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ruff_python_ast::Stmt;
-use ruff_text_size::Ranged as _;
+use ruff_text_size::{Ranged as _, TextRange, TextSize};
 
 use super::call::Args;
 use super::emit::{Sent, Sink};
@@ -20,12 +20,21 @@ const MOST_COMPARED: usize = 2_000;
 pub(super) fn function(source: &str, name: &str, modules: &dyn Modules) -> Reading {
     read(source, modules, |walker| {
         let function = walker.loaded[0].names.get(name).cloned();
-        if let Some(Value::Function(function)) = &function {
-            let range = function.definition.range();
-            walker.push_frame(0, None);
-            walker.run(function, &Args::default(), range);
-            walker.frames.pop();
-        }
+        let range = match &function {
+            Some(Value::Function(function)) => function.definition.range(),
+            Some(Value::Lambda(lambda)) => lambda.definition.range,
+            _ => {
+                let why = format!("it has no function `{name}` that could be read");
+                let end = TextSize::new(u32::try_from(source.len()).unwrap_or(0));
+                walker.unreadable(why, TextRange::empty(end));
+                return;
+            }
+        };
+        walker.push_frame(0, None);
+        let callee = function.unwrap_or(Value::None);
+        // Where there are several databases, it is told which of them.
+        walker.invoke(&callee, &Args { is_open: true, ..Args::default() }, range);
+        walker.frames.pop();
     })
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Place {
 }
 
 /// A part of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Piece {
     /// Known, and where it is written byte by byte, if anywhere.
     Known(String, Option<Place>),
@@ -24,10 +24,29 @@ pub(super) enum Piece {
 }
 
 /// A string, part by part.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Text {
     /// The parts in order.
     pub pieces: Vec<Piece>,
+}
+
+/// Texts are the same where they say the same, wherever they are written.
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.as_known(), other.as_known()) {
+            (Some(own), Some(other)) => own == other,
+            (None, None) => {
+                self.pieces.len() == other.pieces.len()
+                    && self.pieces.iter().zip(&other.pieces).all(|pair| match pair {
+                        (Piece::Known(a, _), Piece::Known(b, _))
+                        | (Piece::Hole(a), Piece::Hole(b))
+                        | (Piece::Qualifier(a), Piece::Qualifier(b)) => a == b,
+                        _ => false,
+                    })
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Text {

@@ -74,6 +74,9 @@ const NAMES: [(&str, &str); 56] = [
 pub(super) fn construct(name: &str, args: &Args) -> Option<Value> {
     let made = |sql: Text, is_named| Some(Value::Type(Rc::new(Type { sql, is_named })));
     match name {
+        "Enum" if args.keyword("native_enum").and_then(|value| value.truth()) == Some(false) => {
+            return made(checked(args), false);
+        }
         "Enum" | "ENUM" => return made(enumeration(args), true),
         "ARRAY" | "Array" => {
             let inner = match args.positional.first() {
@@ -124,6 +127,20 @@ pub(super) fn plain(path: &str) -> Option<Text> {
     match construct(name, &Args::default())? {
         Value::Type(of) => Some(of.sql.clone()),
         _ => None,
+    }
+}
+
+/// An enum that is only a text with a CHECK: as long as its longest value.
+fn checked(args: &Args) -> Text {
+    let values: Option<Vec<String>> = args.positional.iter().map(Value::as_str).collect();
+    let longest = values.and_then(|values| values.iter().map(|value| value.chars().count()).max());
+    let length = match args.keyword("length") {
+        Some(Value::Int(length)) => usize::try_from(length).ok(),
+        _ => longest.filter(|_| !args.is_open),
+    };
+    match length {
+        Some(length) => Text::known(format!("varchar({length})")),
+        None => "varchar".into(),
     }
 }
 

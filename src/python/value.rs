@@ -32,6 +32,8 @@ pub(super) enum Value {
     Instance(Rc<Class>),
     /// A method of a value that is not called yet.
     Method(Rc<(Value, String)>),
+    /// A name that is imported, looked for once it is used.
+    Imported(Rc<Imported>),
     /// A name of another package, with its path.
     External(Rc<str>),
     /// What runs SQL: a connection, session, cursor, engine, migration context.
@@ -58,6 +60,16 @@ pub(super) enum Value {
     File(Rc<str>),
     /// Not known; the expression that it comes from.
     Unknown(Rc<str>),
+}
+
+/// What `from … import name` means.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Imported {
+    /// The modules in which it may be: dots, and the name behind them.
+    pub addresses: Vec<(u32, String)>,
+    pub name: String,
+    /// What it is called where it is not in the project.
+    pub path: String,
 }
 
 /// A function of the project.
@@ -240,6 +252,11 @@ impl Value {
             n if n > MOST_ALTERNATIVES => Self::unknown(name),
             _ => Self::OneOf(Rc::new(all)),
         }
+    }
+
+    /// Some of these, or none: which, is seen only when it runs.
+    pub(super) fn some_of(items: Vec<Self>) -> Self {
+        Self::OneOf(Rc::new(vec![Self::list(items), Self::list(Vec::new())]))
     }
 
     /// The values that it may be.

@@ -9,15 +9,19 @@ use ruff_text_size::{Ranged, TextRange};
 use super::Modules;
 use super::assigned;
 use super::emit::Sink;
+use super::mentions;
 use super::modules::Module;
 use super::text::Text;
-use super::value::{Class, Function, Value};
+use super::value::{Function, Value};
 use crate::text::Span;
 
 /// Steps for one file; more is not followed.
-const FUEL: usize = 400_000;
+const FUEL: usize = 200_000;
 /// Rounds of loops that are gone through one by one.
 const ROUNDS: usize = 1_000;
+
+/// Blocks and expressions within one another, through all calls.
+const DEEPEST: usize = 140;
 
 /// How a block ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(super) struct Frame {
 pub(super) struct Walker<'m> {
     pub modules: &'m dyn Modules,
     pub loaded: Vec<Module>,
+    /// Imported names that were looked for, by their path.
+    pub imports: HashMap<String, Value>,
     pub frames: Vec<Frame>,
     pub sink: Sink<'m>,
     pub branch: Vec<u32>,
@@ -69,6 +75,7 @@ impl<'m> Walker<'m> {
         Self {
             modules,
             loaded: Vec::new(),
+            imports: HashMap::new(),
             frames: Vec::new(),
             sink: Sink::new(source),
             branch: Vec::new(),
@@ -148,16 +155,29 @@ impl<'m> Walker<'m> {
     }
 
     pub(super) fn block(&mut self, body: &[Stmt]) -> Flow {
+        self.depth += 1;
+        let mut flow = Flow::Next;
         for statement in body {
-            if !self.spend(1, statement.range()) {
-                return Flow::Return;
+            if !self.spend(1, statement.range()) || self.is_too_deep(statement.range()) {
+                flow = Flow::Return;
+            } else {
+                flow = self.statement(statement);
             }
-            let flow = self.statement(statement);
             if flow != Flow::Next {
-                return flow;
+                break;
             }
         }
-        Flow::Next
+        self.depth -= 1;
+        flow
+    }
+
+    /// Whether to go no deeper; what could be sent from there is not known.
+    pub(super) fn is_too_deep(&mut self, range: TextRange) -> bool {
+        let is_too_deep = self.depth >= DEEPEST;
+        if is_too_deep && mentions::sends(self.written(range)) {
+            self.unreadable("it is nested too deeply to be followed".to_owned(), range);
+        }
+        is_too_deep
     }
 
     fn statement(&mut self, statement: &Stmt) -> Flow {
@@ -224,6 +244,14 @@ impl<'m> Walker<'m> {
                     if let Some(target) = &item.optional_vars {
                         self.assign(target, &value);
                     }
+                }
+                // What stops in there does not stop what follows.
+                if self
+                    .written(it.items.first().map_or(it.range, |item| item.range))
+                    .contains("suppress")
+                {
+                    self.repeat(&it.body, it.range);
+                    return Flow::Next;
                 }
                 return self.block(&it.body);
             }
@@ -413,6 +441,9 @@ impl<'m> Walker<'m> {
         match self.items(over).filter(|items| items.len() <= self.rounds) {
             Some(items) => {
                 self.rounds -= items.len();
+                if matches!(over, Value::OneOf(_)) {
+                    self.enter_branch();
+                }
                 for item in items {
                     if !self.spend(1, range) {
                         return Flow::Return;
@@ -528,75 +559,29 @@ impl<'m> Walker<'m> {
 
     /// The value of a name, wherever it is defined.
     pub(super) fn lookup(&mut self, name: &str) -> Value {
+        match self.find(name) {
+            Some(value) => self.arrived(value),
+            None => self.from_star(name).unwrap_or_else(|| Value::unknown(name)),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Value> {
         let mut at = self.frames.len().checked_sub(1);
         while let Some(index) = at {
             let frame = &self.frames[index];
             if let Some(value) = frame.names.get(name) {
-                return value.clone();
+                return Some(value.clone());
             }
             let parent = frame.parent;
             at = parent.and_then(|id| self.frames.iter().position(|frame| frame.id == id));
         }
         let module = self.module();
         if let Some(value) = self.loaded[module].names.get(name) {
-            return value.clone();
+            return Some(value.clone());
         }
         // A name of the module's own body, while that body is still being walked.
         let body = self.frames.iter().find(|f| f.module == module && f.definition.is_none());
-        if let Some(value) = body.and_then(|frame| frame.names.get(name)) {
-            return value.clone();
-        }
-        self.from_star(name).unwrap_or_else(|| Value::unknown(name))
-    }
-
-    /// The members of a class, with those of its bases.
-    fn class(&mut self, it: &ruff_python_ast::StmtClassDef) -> Class {
-        let mut members: Vec<(String, Value)> = Vec::new();
-        let mut is_enum = false;
-        let mut table = None;
-        for base in it.arguments.iter().flat_map(|arguments| &arguments.args[..]) {
-            let written = self.written(base.range()).to_owned();
-            is_enum |= written.ends_with("Enum") || written.ends_with("Flag");
-            if let Value::Class(base) = self.eval(base) {
-                is_enum |= base.is_enum;
-                members.extend(base.members.iter().cloned());
-            }
-        }
-        let module = self.module();
-        let parent = self.frame().definition.is_some().then(|| self.frame().id);
-        self.push_frame(module, parent.or(Some(self.frames.last().map_or(0, |f| f.id))));
-        let marker: *const Stmt = std::ptr::null();
-        self.frame().definition = Some(marker);
-        self.block(&it.body);
-        let own = self.frames.pop().map(|frame| frame.names).unwrap_or_default();
-        let annotated = it.body.iter().filter_map(|statement| match statement {
-            Stmt::AnnAssign(it) if it.value.is_none() => match &*it.target {
-                Expr::Name(name) => Some(name.id.to_string()),
-                _ => None,
-            },
-            _ => None,
-        });
-        let annotated: Vec<String> = annotated.collect();
-        members.retain(|(name, _)| !own.contains_key(name));
-        let mut own: Vec<(String, Value)> = own.into_iter().collect();
-        own.sort_by(|a, b| a.0.cmp(&b.0));
-        members.extend(own);
-        let text = |name: &str| {
-            members.iter().find(|(own, _)| own == name).and_then(|(_, value)| value.as_str())
-        };
-        if let Some(name) = text("__tablename__") {
-            table = Some(Rc::new(Text::known(super::emit::identifier(&name))));
-        } else if let Some((_, Value::Table(name))) =
-            members.iter().find(|(own, _)| own == "__table__")
-        {
-            table = Some(Rc::clone(name));
-        }
-        for name in annotated {
-            if table.is_some() && !members.iter().any(|(own, _)| *own == name) {
-                members.push((name, Value::None));
-            }
-        }
-        Class { name: it.name.to_string(), members, table, is_enum }
+        body.and_then(|frame| frame.names.get(name)).cloned()
     }
 }
 

@@ -2,30 +2,28 @@
 
 use std::fmt::Write as _;
 
+use super::findings::{self, WIDTH, wrapped};
 use crate::finding::{Finding, Severity};
-use crate::loss::Count;
-use crate::record::{Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable};
+use crate::record::{
+    Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, Verdict,
+};
+use crate::text::clean::clean;
 use crate::text::number::{grouped, plural};
+use crate::ui::style::Paint;
 use crate::verdict::{Status, TableChange};
 
 /// Where the text of a labelled line starts.
 pub const GUTTER: usize = 10;
 
-/// How wide a line may be; what is to be pasted may be wider.
-const WIDTH: usize = 80;
-
 /// Tables that are listed one by one; the rest is summed up.
 const LISTED: usize = 30;
-
-/// Lines of a statement that are shown.
-const SHOWN_LINES: usize = 4;
 
 /// `label     text`, further lines of the text under the first.
 pub fn labelled(label: &str, text: &str) -> String {
     let mut out = String::new();
     for (index, line) in text.lines().enumerate() {
         let label = if index == 0 { label } else { "" };
-        let line = format!("{label:GUTTER$}{line}");
+        let line = format!("{label:GUTTER$}{}", clean(line));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -46,28 +44,36 @@ pub fn place(reached: &Reached) -> String {
 
 /// What is pending, and every finding.
 pub fn plan(record: &Record) -> String {
-    labelled("plan", &pending(record)) + &findings(record)
-}
-
-/// Every finding.
-pub fn findings(record: &Record) -> String {
-    let mut out = String::new();
-    let mut advised = false;
-    for finding in &record.findings {
-        out.push('\n');
-        if finding.allowance.is_some() || finding.severity == Severity::Note {
-            out.push_str(&short(finding));
-            continue;
-        }
-        // What to do about a revision that can't be read is the same for each of them.
-        let is_whole_script = finding.rule == "opaque" && finding.statement.is_empty();
-        out.push_str(&long(finding, !(is_whole_script && advised)));
-        advised |= is_whole_script;
-    }
+    let mut out = labelled("plan", &pending(record));
     if !record.findings.is_empty() {
-        out.push('\n');
+        out = out + "\n" + &findings::all(&record.findings) + "\n";
     }
     out
+}
+
+/// Everything there is to say, in the order in which it happened.
+pub fn report(record: &Record) -> String {
+    let mut out = String::new();
+    if record.command == "check" {
+        // Reading is all that happened: the answer says what was read.
+        out.push_str(&findings::all(&record.findings));
+        if !record.findings.is_empty() {
+            out.push('\n');
+        }
+    } else {
+        if let Some(reached) = &record.database {
+            out.push_str(&labelled("database", &place(reached)));
+        }
+        out.push_str(&plan(record));
+        if let Some(child) = &record.child {
+            out.push_str(&labelled("run", &ending(child)));
+        }
+        out.push_str(&comparison(record));
+    }
+    for warning in &record.warnings {
+        out.push_str(&[&Paint::Yellow.on("warning"), ": ", &clean(warning), "\n"].concat());
+    }
+    out + &record.answer.as_ref().map(answer).unwrap_or_default()
 }
 
 fn pending(record: &Record) -> String {
@@ -106,130 +112,6 @@ fn pending(record: &Record) -> String {
         }
     };
     text + &format!("{}, {found}", plural(statements as u64, "statement"))
-}
-
-/// One or two lines for what needs no more agreement.
-fn short(finding: &Finding) -> String {
-    let mut out = headline(finding);
-    if let Some(place) = place_of(finding) {
-        out.push_str(&format_args!("  --> {place}\n").to_string());
-    }
-    if let Some(allowance) = &finding.allowance {
-        out.push_str(&row("reason", &allowance.reason));
-    }
-    for through in goes_too(finding) {
-        out.push_str(&through);
-    }
-    out
-}
-
-fn headline(finding: &Finding) -> String {
-    let word = if finding.allowance.is_some() { "agreed" } else { finding.severity.name() };
-    let head = format!("{word}[{}]: {}", finding.rule, finding.message);
-    wrapped(&head, WIDTH).into_iter().fold(String::new(), |out, line| out + &line + "\n")
-}
-
-/// Everything about a finding that stops the run.
-fn long(finding: &Finding, advises: bool) -> String {
-    let mut out = headline(finding);
-    if let Some(place) = place_of(finding) {
-        out.push_str(&format_args!("  --> {place}\n").to_string());
-    }
-    if !finding.statement.is_empty() {
-        out.push_str("   |\n");
-        for line in finding.statement.lines().take(SHOWN_LINES) {
-            out.push_str(&format_args!("   |  {}\n", clip(line)).to_string());
-        }
-        if finding.statement.lines().count() > SHOWN_LINES {
-            out.push_str("   |  …\n");
-        }
-        out.push_str("   |\n");
-    }
-    if let Some(Count::Unknown(why)) = finding.loss.as_ref().map(|loss| &loss.rows) {
-        out.push_str(&row("unknown", why));
-    }
-    for through in goes_too(finding) {
-        out.push_str(&through);
-    }
-    if advises && !finding.instead.is_empty() {
-        out.push_str(&row("instead", &finding.instead));
-    }
-    // This line is to be pasted, so it stays one.
-    out + "   = agree:    " + &agree(finding) + "\n"
-}
-
-fn agree(finding: &Finding) -> String {
-    let is_python = finding.place.path.as_deref().is_some_and(|path| {
-        std::path::Path::new(path).extension().is_some_and(|extension| extension == "py")
-    });
-    let (rule, object) = (finding.rule, &finding.object);
-    if finding.place.path.is_none() || finding.statement.is_empty() {
-        return format!("--allow '{rule} {object}: why it is safe'");
-    }
-    let mark = if is_python { "#" } else { "--" };
-    format!("{mark} rowsafe: allow[{rule}] {object}: why it is safe")
-}
-
-fn goes_too(finding: &Finding) -> Vec<String> {
-    const SHOWN: usize = 12;
-    let through = finding.loss.as_ref().map_or(&[][..], |loss| &loss.through);
-    let mut rows: Vec<String> =
-        through.iter().take(SHOWN).map(|line| row("goes too", line)).collect();
-    if through.len() > SHOWN {
-        rows.push(row("goes too", &format!("{} more", through.len() - SHOWN)));
-    }
-    rows
-}
-
-/// `   = instead:  text`, further lines under the first.
-fn row(label: &str, text: &str) -> String {
-    const INDENT: usize = 15;
-    let lines = text.lines().flat_map(|line| wrapped(line, WIDTH - INDENT));
-    let mut out = String::new();
-    for (index, line) in lines.enumerate() {
-        let head = if index == 0 { format!("   = {label}:") } else { String::new() };
-        out.push_str(format!("{head:INDENT$}{line}").trim_end());
-        out.push('\n');
-    }
-    out
-}
-
-/// The text broken at spaces; a line that starts with spaces is code and stays whole.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    if text.starts_with(' ') || text.chars().count() <= width {
-        return vec![text.to_owned()];
-    }
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is a line from the start");
-        let needed = line.chars().count() + 1 + word.chars().count();
-        if line.is_empty() || needed <= width {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
-}
-
-fn place_of(finding: &Finding) -> Option<String> {
-    let place = &finding.place;
-    let path = place.path.as_deref().or(place.revision.as_deref())?;
-    Some(match place.position {
-        Some(position) => format!("{path}:{}:{}", position.line, position.column),
-        None => path.to_owned(),
-    })
-}
-
-fn clip(line: &str) -> String {
-    const WIDTH: usize = 73;
-    if line.chars().count() <= WIDTH {
-        return line.to_owned();
-    }
-    line.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
 /// Table by table what changed; the rest in one line.
@@ -328,11 +210,12 @@ pub fn restore_plan(plan: &RestorePlan) -> String {
 
 /// The answer, then what to do.
 pub fn answer(answer: &Answer) -> String {
-    let mut text = format!("{}: {}", answer.verdict.name(), answer.sentence);
+    let paint = if answer.verdict == Verdict::Ok { Paint::Green } else { Paint::Red };
+    let mut text = format!("{}: {}", paint.on(answer.verdict.name()), clean(&answer.sentence));
     if answer.exit.code() > 1 {
         write!(text, ". exit {}", answer.exit.code()).expect("writing to a string does not fail");
     }
     // One line each: they are searched for in logs, and pasted.
-    let hints = answer.hints.iter().map(|hint| format!("hint: {hint}"));
+    let hints = answer.hints.iter().map(|hint| format!("hint: {}", clean(hint)));
     std::iter::once(text).chain(hints).fold(String::new(), |out, line| out + &line + "\n")
 }

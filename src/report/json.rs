@@ -1,13 +1,36 @@
 //! The report as JSON.
 
-use crate::record::Record;
+use std::fmt::Write as _;
+
+use serde::Serialize;
 
 use super::model::Report;
+use crate::record::Record;
+use crate::text::clean::{COMMANDS, is_hidden};
 
 /// The report, indented, with a line end.
-pub fn render(record: &Record) -> String {
-    let mut text = serde_json::to_string_pretty(&Report::of(record))
+pub(super) fn render(record: &Record) -> String {
+    text(&Report::of(record))
+}
+
+/// Any value, indented, with a line end; what can't be seen is written as `\u202e`.
+pub(super) fn text(value: &impl Serialize) -> String {
+    let json = serde_json::to_string_pretty(value)
         .expect("a report has only string keys and finite numbers");
-    text.push('\n');
-    text
+    let mut out = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        // Outside of strings JSON has no such character but for the ends of lines.
+        if is_hidden(character) && character != '\n' {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect("a string takes everything");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out.push('\n');
+    // Printed in a job of a CI, it would be read by the one who keeps the log, too.
+    COMMANDS
+        .iter()
+        .fold(out, |out, command| out.replace(command, &format!("\\u0023{}", &command[1..])))
 }

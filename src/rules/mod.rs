@@ -3,16 +3,19 @@
 mod instead;
 mod narrow;
 mod place;
+mod reconcile;
 mod say;
+mod snippet;
 mod text;
 
 pub use narrow::widens;
+pub use reconcile::{Reconciled, is_unreadable, reconcile};
 pub use text::{RULES, Rule};
 
 use crate::effect::batch::{self, Standing};
 use crate::effect::called::Definitions;
 use crate::effect::{self, Effect};
-use crate::finding::{AllowComment, Certainty, Finding, Object, ObjectKind, Severity};
+use crate::finding::{AllowComment, Certainty, Finding, Object, ObjectKind, Severity, Snippet};
 use crate::script::{Knowledge, Script};
 use crate::sql::{self, Statement};
 
@@ -95,9 +98,18 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
     for (reading, caused) in readings.iter().zip(resolved) {
         let script = reading.script;
         all.extend(of_knowledge(script).map(|finding| Found { finding, script, effect: None }));
+        // Made once for a statement, however many effects it has.
+        let mut last: Option<(&Statement, Option<Snippet>)> = None;
         for ((statement, effect), standing) in caused.into_iter().zip(&mut standings) {
-            if let Some(finding) = of_effect(script, statement, effect, standing) {
-                all.push(Found { finding, script, effect: Some((statement, effect)) });
+            let own = of_effect(script, statement, effect, &standing);
+            let own = own.map(|finding| (finding, Some((statement, effect))));
+            let followers = of_followers(script, statement, effect, &standing);
+            for (mut finding, effect) in own.into_iter().chain(followers.map(|it| (it, None))) {
+                if last.as_ref().is_none_or(|(shown, _)| !std::ptr::eq(*shown, statement)) {
+                    last = Some((statement, snippet::of(script, statement)));
+                }
+                finding.snippet = last.as_ref().and_then(|(_, snippet)| snippet.clone());
+                all.push(Found { finding, script, effect });
             }
         }
     }
@@ -118,21 +130,38 @@ fn of_effect(
     script: &Script,
     statement: &Statement,
     effect: &Effect,
-    standing: Standing,
+    standing: &Standing,
 ) -> Option<Finding> {
     let said = say::say(script, effect, standing)?;
-    Some(Finding {
+    Some(of_said(script, statement, effect, said))
+}
+
+/// What goes along by foreign keys that the batch itself shows; they are not measured for
+/// themselves, for the database does not have them yet.
+fn of_followers<'a>(
+    script: &'a Script,
+    statement: &'a Statement,
+    effect: &'a Effect,
+    standing: &'a Standing,
+) -> impl Iterator<Item = Finding> + use<'a> {
+    let said = say::followers(effect, standing);
+    said.map(move |said| of_said(script, statement, effect, said))
+}
+
+fn of_said(script: &Script, statement: &Statement, effect: &Effect, said: say::Said) -> Finding {
+    Finding {
         rule: said.rule,
         severity: said.severity,
         certainty: said.certainty,
         place: place::of(script, statement, said.rule, &said.object),
         statement: excerpt(&statement.text),
+        snippet: None,
         loss: None,
         message: said.message,
         instead: instead::instead(effect, said.rule),
         object: said.object,
         allowance: None,
-    })
+    }
 }
 
 /// The statement as written; of a very long one the start, for each of its findings holds a copy.
@@ -148,6 +177,8 @@ fn of_knowledge(script: &Script) -> Option<Finding> {
     let name = script.origin.revision.as_deref().unwrap_or_else(|| script.origin.name());
     let (severity, message) = match &script.knowledge {
         Knowledge::Known => return None,
+        // What could not be read is found statement by statement, each in its place.
+        Knowledge::PartlyKnown(reasons) if reasons.is_empty() => return None,
         Knowledge::Opaque(why) => (
             Severity::Error,
             format!("`{name}` could not be read, so rowsafe cannot vouch for it: {why}"),
@@ -164,6 +195,7 @@ fn of_knowledge(script: &Script) -> Option<Finding> {
         object: Object::bare(ObjectKind::Script, name),
         place: place::of_script(script),
         statement: String::new(),
+        snippet: None,
         loss: None,
         message,
         instead: instead::for_script(name),

@@ -2,6 +2,7 @@
 //! alone; the old type is known only once a database can be asked.
 
 use crate::finding::{Certainty, Severity};
+use crate::sql::lexer::{Lexer, TokenKind};
 
 /// What a type change may lose.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(super) struct Narrowing {
 }
 
 /// Types that hold whatever the old one held.
-const WIDE: [&str; 14] = [
+const WIDE: [&str; 17] = [
     "text",
     "citext",
     "varchar",
@@ -28,10 +29,13 @@ const WIDE: [&str; 14] = [
     "uuid",
     "json",
     "xml",
+    "interval",
+    "bit varying",
+    "varbit",
 ];
 
 /// Types whose assignment rounds or cuts without an error.
-const LOSSY: [&str; 21] = [
+const LOSSY: [&str; 22] = [
     "integer",
     "int",
     "int4",
@@ -47,21 +51,35 @@ const LOSSY: [&str; 21] = [
     "time without time zone",
     "time with time zone",
     "timetz",
-    "interval",
     "money",
     "boolean",
     "bool",
-    "bit",
-    "char",
+    "\"char\"",
+    "name",
+    "tsvector",
+    "halfvec",
 ];
+
+/// Types with a length of their own, which is 1 where none is written (but for the varying ones).
+const WITH_LENGTH: [&str; 8] =
+    ["char", "character", "bpchar", "bit", "varchar", "character varying", "varbit", "bit varying"];
+
+/// Functions of one value that keep it, in another form.
+const KEEPING: [&str; 5] =
+    ["to_json", "to_jsonb", "to_timestamp", "array_to_json", "hstore_to_jsonb"];
 
 /// Judges a type change; `None` where it can only widen.
 pub(super) fn judge(column: &str, to: &str, using: Option<&str>) -> Option<Narrowing> {
     let Some(using) = using else { return by_type(to, false) };
+    if keeps_the_moment(column, to, using) {
+        return None;
+    }
     match cast_chain(column, using) {
         Some(casts) => {
+            // What USING answers is assigned to the column, so the last step is no cast.
             let found = casts.iter().filter_map(|cast| by_type(cast, true));
-            found.chain(by_type(to, true)).max_by_key(|narrowing| narrowing.severity)
+            let last = if casts.is_empty() { by_type(to, false) } else { assigned(to, &casts) };
+            found.chain(last).max_by_key(|narrowing| narrowing.severity)
         }
         None if !names(using, column) => Some(Narrowing {
             severity: Severity::Error,
@@ -74,6 +92,33 @@ pub(super) fn judge(column: &str, to: &str, using: Option<&str>) -> Option<Narro
             fate: format!("are replaced by what `{}` makes of them", using.trim()),
         }),
     }
+}
+
+/// The assignment behind a chain of casts: nothing more happens where the last cast was to the
+/// same type.
+fn assigned(to: &str, casts: &[&str]) -> Option<Narrowing> {
+    let is_same = casts.last().is_some_and(|last| canonical(last) == canonical(to));
+    if is_same { None } else { by_type(to, false) }
+}
+
+/// `AT TIME ZONE` with a constant: forth to a moment, or back to the clock of UTC, which has no
+/// hour twice.
+fn keeps_the_moment(column: &str, to: &str, using: &str) -> bool {
+    let using = unwrapped(using);
+    let lower = using.to_ascii_lowercase();
+    let Some(at) = lower.find(" at time zone ") else { return false };
+    let zone = unwrapped(&lower[at + " at time zone ".len()..]).trim_end_matches("::text");
+    let is_constant = zone.len() > 2
+        && zone.starts_with('\'')
+        && zone.ends_with('\'')
+        && !zone[1..zone.len() - 1].contains('\'');
+    let (base, precision) = canonical(to);
+    let is_exact = precision.is_none_or(|digits| digits == "6");
+    let is_utc = matches!(zone.trim_matches('\''), "utc" | "gmt" | "etc/utc" | "z" | "zulu");
+    is_constant
+        && is_exact
+        && cast_chain(column, &using[..at]).is_some_and(|casts| casts.is_empty())
+        && (base == "timestamp with time zone" || base == "timestamp without time zone" && is_utc)
 }
 
 /// Whether every value of the old type is one of the new type, so that a change of type without
@@ -150,9 +195,8 @@ fn by_type(to: &str, explicit: bool) -> Option<Narrowing> {
     if base.ends_with("[]") {
         return by_type(base.trim_end_matches("[]"), explicit);
     }
-    let is_text =
-        matches!(&*base, "varchar" | "character varying" | "char" | "character" | "bpchar");
-    if is_text && modifier.is_some() {
+    let is_varying = matches!(&*base, "varchar" | "character varying" | "varbit" | "bit varying");
+    if WITH_LENGTH.contains(&base.as_str()) && (modifier.is_some() || !is_varying) {
         return if explicit {
             may_lose(Severity::Warning, "are cut off where they are longer, because of the cast")
         } else {
@@ -163,8 +207,12 @@ fn by_type(to: &str, explicit: bool) -> Option<Narrowing> {
     if modifier.is_some() && matches!(&*base, "numeric" | "decimal") {
         return may_lose(Severity::Warning, "are rounded where they have more digits");
     }
-    if modifier.is_some() && base.starts_with("timestamp") {
+    let is_moment = base.starts_with("timestamp") || base.starts_with("interval");
+    if is_moment && modifier.is_some_and(|digits| digits != "6") {
         return may_lose(Severity::Warning, "are rounded where they are more precise");
+    }
+    if base.starts_with("interval ") {
+        return may_lose(Severity::Warning, "keep only the fields that the type names");
     }
     if WIDE.contains(&base.as_str()) {
         return None;
@@ -182,9 +230,11 @@ fn by_type(to: &str, explicit: bool) -> Option<Narrowing> {
     }
 }
 
-/// `numeric ( 10, 2 )` as `numeric` and `10, 2`; quotes and pg_catalog go.
+/// `numeric ( 10, 2 )` as `numeric` and `10, 2`; quotes (but those of `"char"`) and pg_catalog go.
 fn normalized(to: &str) -> (String, Option<String>) {
-    let lower = to.trim().to_ascii_lowercase().replace("pg_catalog.", "").replace('"', "");
+    let lower = to.trim().to_ascii_lowercase().replace("pg_catalog.", "");
+    // `"char"` is another type than `char`.
+    let lower = if lower == "\"char\"" { lower } else { lower.replace('"', "") };
     let Some((before, rest)) = lower.split_once('(') else {
         return (lower.split_whitespace().collect::<Vec<_>>().join(" ").replace(" []", "[]"), None);
     };
@@ -214,9 +264,39 @@ fn cast_chain<'a>(column: &str, using: &'a str) -> Option<Vec<&'a str>> {
     let casts: Vec<&str> = parts.collect();
     let is_type =
         |cast: &&str| cast.chars().all(|c| c.is_alphanumeric() || " _.\"()[],".contains(c));
+    if let Some(inner) = kept(column, first) {
+        return cast_chain(column, inner).filter(|_| casts.iter().all(is_type)).map(|mut inner| {
+            inner.extend(casts);
+            inner
+        });
+    }
     let name = first.rsplit('.').next().unwrap_or(first).trim();
-    let is_column = name.trim_matches('"') == column || name.eq_ignore_ascii_case(column);
+    let is_column = match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\"") == column,
+        None => name.to_ascii_lowercase() == column,
+    };
     (is_column && casts.iter().all(is_type)).then_some(casts)
+}
+
+/// The value that a function, `ARRAY[…]` or a coalesce with constants keeps.
+fn kept<'a>(column: &str, expression: &'a str) -> Option<&'a str> {
+    let lower = expression.to_ascii_lowercase();
+    let inside = |prefix: &str, end: char| {
+        let rest = lower.strip_prefix(prefix)?;
+        let group = &expression[expression.len() - rest.trim_start().len()..];
+        let opener = if end == ')' { '(' } else { '[' };
+        let inner = group.strip_prefix(opener)?.strip_suffix(end)?;
+        (!inner.contains([opener, end])).then_some(inner)
+    };
+    if let Some(inner) = inside("array", ']') {
+        return (!inner.contains(',')).then_some(inner);
+    }
+    if let Some(inner) = inside("coalesce", ')') {
+        let (first, others) = inner.split_once(',')?;
+        return (!names(others, column)).then_some(first);
+    }
+    let inner = KEEPING.iter().find_map(|function| inside(function, ')'))?;
+    (!inner.contains(',')).then_some(inner)
 }
 
 /// Without parentheses that enclose all of it.
@@ -236,12 +316,15 @@ fn unwrapped(text: &str) -> &str {
     text
 }
 
+/// Whether the column stands in the expression, outside of strings.
 fn names(expression: &str, column: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let lower = expression.to_lowercase();
-    let column = column.to_lowercase();
-    lower.match_indices(&column).any(|(at, _)| {
-        !lower[..at].ends_with(is_part) && !lower[at + column.len()..].starts_with(is_part)
+    Lexer::new(expression).any(|token| {
+        let text = token.span.of(expression);
+        match token.kind {
+            TokenKind::Word => text.to_ascii_lowercase() == column,
+            TokenKind::QuotedName => text.trim_matches('"').replace("\"\"", "\"") == column,
+            _ => false,
+        }
     })
 }
 

@@ -9,7 +9,10 @@ use crate::text::Position;
 /// The place of a statement's finding.
 pub(super) fn of(script: &Script, statement: &Statement, rule: &str, object: &Object) -> Place {
     let position = match &script.source {
-        Some(source) if script.statements.is_none() => search(source, rule, statement, object),
+        // A statement that was printed and that the file does not show has an empty span.
+        Some(source) if script.statements.is_none() || statement.span.end == 0 => {
+            search(source, rule, statement, object)
+        }
         _ => Some(statement.position),
     };
     Place { position, ..of_script(script) }

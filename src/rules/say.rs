@@ -2,7 +2,7 @@
 
 use super::narrow;
 use crate::effect::batch::Standing;
-use crate::effect::{Effect, Reach};
+use crate::effect::{Effect, LeavesOut, Reach};
 use crate::finding::{Certainty, Object, ObjectKind, Severity};
 use crate::script::Script;
 use crate::text::{QualifiedName, name};
@@ -44,15 +44,63 @@ const WITHOUT_TABLES: [&str; 23] = [
     "xml2",
 ];
 
+/// Tables of PostgreSQL's own in which tables, columns and values are defined.
+const CATALOGUE: [&str; 20] = [
+    "pg_am",
+    "pg_attrdef",
+    "pg_attribute",
+    "pg_cast",
+    "pg_class",
+    "pg_collation",
+    "pg_constraint",
+    "pg_database",
+    "pg_depend",
+    "pg_enum",
+    "pg_extension",
+    "pg_index",
+    "pg_inherits",
+    "pg_namespace",
+    "pg_opclass",
+    "pg_partitioned_table",
+    "pg_proc",
+    "pg_rewrite",
+    "pg_trigger",
+    "pg_type",
+];
+
 /// Says an effect; `None` where it is nothing to speak of.
-pub(super) fn say(script: &Script, effect: &Effect, standing: Standing) -> Option<Said> {
-    if standing == Standing::Born {
+pub(super) fn say(script: &Script, effect: &Effect, standing: &Standing) -> Option<Said> {
+    if *standing == Standing::Born {
         return None;
     }
-    drops(effect, standing)
+    drops_table(effect, standing)
+        .or_else(|| drops(effect, standing))
+        .or_else(|| changes_catalogue(effect))
         .or_else(|| changes_rows(effect))
         .or_else(|| changes_shape(effect))
         .or_else(|| unknown(script, effect))
+}
+
+/// Says which tables follow a DELETE by foreign keys of the batch.
+pub(super) fn followers<'a>(
+    effect: &'a Effect,
+    standing: &'a Standing,
+) -> impl Iterator<Item = Said> + use<'a> {
+    let (parent, children): (_, &[QualifiedName]) = match (effect, standing) {
+        (Effect::Delete { table, .. }, Standing::Followed { children }) => (Some(table), children),
+        _ => (None, &[]),
+    };
+    let said = move |parent: &'a QualifiedName| {
+        children.iter().map(move |child| {
+            let message = format!(
+                "rows of `{}` go or change with those of `{}`, because of its foreign key",
+                child.short(),
+                parent.short()
+            );
+            depends("delete-cascade", Severity::Warning, Object::table(child), message)
+        })
+    };
+    parent.into_iter().flat_map(said)
 }
 
 fn certain(rule: &'static str, object: Object, message: String) -> Said {
@@ -64,17 +112,51 @@ fn depends(rule: &'static str, severity: Severity, object: Object, message: Stri
     Said { rule, severity, certainty: Certainty::DependsOnData, object, message }
 }
 
-fn drops(effect: &Effect, standing: Standing) -> Option<Said> {
-    Some(match effect {
-        Effect::DropTable { table, .. } if standing == Standing::Recreated => {
+fn drops_table(effect: &Effect, standing: &Standing) -> Option<Said> {
+    let Effect::DropTable { table, .. } = effect else { return None };
+    let (short, object) = (table.short(), Object::table(table));
+    Some(match standing {
+        Standing::Recreated => {
+            let message = format!("`{short}` is dropped and made again: its rows are destroyed");
+            certain("recreate-table", object, message)
+        }
+        Standing::Copied { again, leaves_out } => {
+            let rule = if *again { "recreate-table" } else { "drop-table" };
+            drops_copied(rule, object, &short, leaves_out)
+        }
+        Standing::Partition { parent } => {
+            let parent = parent.short();
             let message =
-                format!("`{}` is dropped and made again: its rows are destroyed", table.short());
-            certain("recreate-table", Object::table(table), message)
+                format!("dropping `{short}`, a partition of `{parent}`, destroys its rows");
+            certain("drop-partition", object, message)
         }
-        Effect::DropTable { table, .. } => {
-            let message = format!("dropping `{}` destroys its rows", table.short());
-            certain("drop-table", Object::table(table), message)
+        _ => {
+            let message = format!("dropping `{short}` destroys its rows");
+            certain("drop-table", object, message)
         }
+    })
+}
+
+fn drops_copied(rule: &'static str, object: Object, short: &str, leaves_out: &LeavesOut) -> Said {
+    match leaves_out {
+        LeavesOut::Nothing => {
+            let message = format!("`{short}` is dropped after its rows were copied, all of them");
+            depends(rule, Severity::Note, object, message)
+        }
+        LeavesOut::Columns(columns) => {
+            let message =
+                format!("`{short}` is dropped; the copy of its rows holds only {columns}");
+            depends(rule, Severity::Warning, object, message)
+        }
+        LeavesOut::Rows(why) => {
+            let message = format!("`{short}` is dropped; the copy of its rows lacks {why}");
+            certain(rule, object, message)
+        }
+    }
+}
+
+fn drops(effect: &Effect, standing: &Standing) -> Option<Said> {
+    Some(match effect {
         Effect::DropMaterializedView { view, .. } => {
             let message = format!(
                 "dropping the materialized view `{}` destroys rows that its query can compute again",
@@ -90,6 +172,14 @@ fn drops(effect: &Effect, standing: Standing) -> Option<Said> {
         Effect::DropDatabase { database } => {
             let message = format!("dropping the database `{database}` destroys everything in it");
             certain("drop-database", Object::bare(ObjectKind::Database, database), message)
+        }
+        Effect::DropType { name, .. } if *standing == Standing::Replaced => {
+            let short = name.short();
+            let message = format!(
+                "the type `{short}` is dropped after columns of it were moved; CASCADE drops any \
+                 that was not"
+            );
+            depends("drop-type", Severity::Note, Object::named(ObjectKind::Type, name), message)
         }
         Effect::DropType { name, domain, cascade } => drop_type(name, *domain, *cascade),
         Effect::DropAttribute { name, attribute, .. } => {
@@ -161,6 +251,34 @@ fn drop_extension(name: &str, cascade: bool) -> Said {
     }
     let message = format!("dropping the extension `{name}` destroys the rows of its own tables");
     depends("drop-extension", Severity::Warning, object, message)
+}
+
+/// Who writes into the catalogue drops a table without a word, or breaks it.
+fn changes_catalogue(effect: &Effect) -> Option<Said> {
+    let (Effect::Delete { table, .. }
+    | Effect::Update { table, .. }
+    | Effect::Merge { table, .. }
+    | Effect::Upsert { table, .. }) = effect
+    else {
+        return None;
+    };
+    if table.schema.as_deref().is_some_and(|schema| schema != "pg_catalog") {
+        return None;
+    }
+    if matches!(table.name.as_str(), "pg_largeobject" | "pg_largeobject_metadata") {
+        let object = Object::bare(ObjectKind::LargeObject, &table.name);
+        let message = "it destroys the content of large objects".to_owned();
+        return Some(certain("unlink-large-object", object, message));
+    }
+    if !CATALOGUE.contains(&table.name.as_str()) {
+        return None;
+    }
+    let message = format!(
+        "`{}` is PostgreSQL's own: what changing it does to tables and values cannot be read",
+        table.short()
+    );
+    let (severity, certainty) = (Severity::Error, Certainty::Unknown);
+    Some(Said { rule: "opaque", severity, certainty, object: Object::table(table), message })
 }
 
 fn changes_rows(effect: &Effect) -> Option<Said> {

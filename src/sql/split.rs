@@ -196,6 +196,10 @@ impl Splitter<'_> {
         if let Some(why) = draft.bad {
             return Some(why.to_owned());
         }
+        // What follows an open parenthesis is held to be a part of it.
+        if draft.parentheses > 0 {
+            return Some("a parenthesis in it is not closed".to_owned());
+        }
         // From there on a backslash escapes in plain strings, so a quote may not be where it ends.
         if draft.names_conforming_strings && !turns_conforming_strings_on(text) {
             self.backslashes_escape = true;

@@ -1,5 +1,6 @@
 //! Words everyone uses: names, places in a text, numbers as people read them, atomic writes.
 
+pub mod clean;
 pub mod file;
 pub mod name;
 pub mod number;

@@ -32,6 +32,14 @@ impl QualifiedName {
         }
     }
 
+    /// The name for a statement that a person pastes, quoted where it must be.
+    pub fn pasted(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{}.{}", pasted(schema), pasted(&self.name)),
+            None => pasted(&self.name),
+        }
+    }
+
     /// The name without `public`, as people say it.
     pub fn short(&self) -> String {
         match self.schema.as_deref() {
@@ -65,6 +73,27 @@ pub fn quote_literal(value: &str) -> String {
     }
 }
 
+/// Words that name nothing unless they are quoted (pg_get_keywords(), reserved).
+const RESERVED: &str = " all analyse analyze and any array as asc asymmetric authorization binary \
+    both case cast check collate collation column concurrently constraint create cross \
+    current_catalog current_date current_role current_schema current_time current_timestamp \
+    current_user default deferrable desc distinct do else end except false fetch for foreign freeze \
+    from full grant group having ilike in initially inner intersect into is isnull join lateral \
+    leading left like limit localtime localtimestamp natural not notnull null offset on only or \
+    order outer overlaps placing primary references returning right select session_user similar \
+    some symmetric table tablesample then to trailing true union unique user using variadic verbose \
+    when where window with ";
+
+/// Quoted where the bare word would mean something else, ready to be pasted into a statement.
+pub fn pasted(identifier: &str) -> String {
+    let is_word = identifier.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_word && RESERVED.contains(&format!(" {identifier} ")) {
+        quote(identifier)
+    } else {
+        quote_if_needed(identifier)
+    }
+}
+
 /// Quoted only where PostgreSQL would fold or refuse the bare word; for people, not for SQL.
 pub fn quote_if_needed(identifier: &str) -> String {
     let mut characters = identifier.chars();
@@ -77,7 +106,7 @@ pub fn quote_if_needed(identifier: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{QualifiedName, quote_literal};
+    use super::{QualifiedName, pasted, quote_literal};
 
     #[test]
     fn names_are_quoted_for_sql_and_plain_for_people() {
@@ -85,6 +114,16 @@ mod tests {
         assert_eq!(name.sql(), r#""public"."Odd ""one""""#);
         assert_eq!(name.short(), r#""Odd ""one""""#);
         assert_eq!(QualifiedName::new("app", "users").to_string(), "app.users");
+    }
+
+    #[test]
+    fn reserved_words_are_quoted_where_they_are_pasted() {
+        assert_eq!(pasted("order"), "\"order\"");
+        assert_eq!(pasted("current_user"), "\"current_user\"");
+        assert_eq!(pasted("orders"), "orders");
+        assert_eq!(pasted("type"), "type");
+        assert_eq!(QualifiedName::new("app", "User").pasted(), "app.\"User\"");
+        assert_eq!(QualifiedName::bare("user").pasted(), "\"user\"");
     }
 
     #[test]

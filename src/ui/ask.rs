@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::printer::Printer;
-use super::style::clean;
 use crate::environment::{CI, Environment, PRE_COMMIT};
+use crate::text::clean::clean;
 
 /// How often a question that waits looks whether it was interrupted: a fifth of a second.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };

@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 
 use super::style::Paint;
 use crate::environment::{CI, Environment};
+use crate::text::clean::clean_lines;
 
 /// How wide the gutter of the labels is.
 pub const GUTTER: usize = 10;
@@ -125,15 +126,16 @@ impl Printer {
 
     /// Says what may be wrong; nothing hides it.
     pub fn warning(&self, message: &str) {
+        let message = clean_lines(message);
         self.answer(&format!("{}: {message}", Paint::Yellow.on("warning")));
     }
 
     /// Says what went wrong and what to try; nothing hides it.
     pub fn error(&self, message: &str, hints: &[String]) {
-        let mut text = format!("{}: {message}", Paint::Red.on("error"));
+        let mut text = format!("{}: {}", Paint::Red.on("error"), clean_lines(message));
         for hint in hints {
             text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push_str(&clean_lines(hint));
         }
         self.answer(&text);
     }
@@ -142,10 +144,13 @@ impl Printer {
     ///
     /// A closed pipe is the caller's to judge: `rowsafe … | head` is no failure.
     pub fn data(&self, text: &str) -> io::Result<()> {
-        let text = fitting(text, self.colors_stdout);
+        self.document(&(fitting(text, self.colors_stdout) + "\n"))
+    }
+
+    /// Writes what another program reads to standard output, to the letter.
+    pub fn document(&self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
-        stdout.write_all(b"\n")?;
         stdout.flush()
     }
 

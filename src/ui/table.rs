@@ -2,7 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::style::{Paint, clean};
+use super::style::Paint;
+use crate::text::clean::clean;
 
 /// What a terminal is taken to be wide, whatever it is: reports are pasted into tickets.
 pub const WIDTH: usize = 80;

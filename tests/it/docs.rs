@@ -58,9 +58,10 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_flag_that_is_shown_exists() {
     let commands = rowsafe::cli::reference::markdown();
-    let line =
-        regex::Regex::new(r"(?m)^\s*(?:\$ )?rowsafe (check|run|restore|config|init)\b([^\n]*)")
-            .unwrap();
+    let line = regex::Regex::new(
+        r"(?m)^\s*(?:\$ )?rowsafe (run|check|restore|config|explain|init)\b([^\n]*)",
+    )
+    .unwrap();
     let flag = regex::Regex::new(r"--[a-z][a-z-]+").unwrap();
     let mut seen = 0;
     for page in pages().iter().filter(|page| !page.ends_with("commands.md")) {

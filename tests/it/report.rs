@@ -1,6 +1,7 @@
 //! The JSON report, to the letter of its contract; written whatever happens.
 
 use rowsafe::exit::Exit;
+use rowsafe::report::Format;
 use serde_json::{Value, json};
 
 use crate::harness::Rowsafe;
@@ -198,6 +199,50 @@ fn several_reports_and_one_that_was_there_before() {
         let report: Value = serde_json::from_str(&story.sandbox.read(name)).unwrap();
         assert_eq!(report, told.report, "{name}");
     }
+}
+
+#[test]
+fn every_format_at_once() {
+    needs_postgres!();
+    let story = users("report_formats");
+    let outputs = Format::ALL.map(|format| format!("{0}=report.{0}", format.name()));
+    let flags: Vec<&str> = outputs.iter().flat_map(|output| ["--output", output]).collect();
+    let _ = story.migrate(DROP, &flags).answers(Exit::Blocked, "blocked", "nothing was run");
+    let read = |format: Format| story.sandbox.read(&format!("report.{}", format.name()));
+    let sarif: Value = serde_json::from_str(&read(Format::Sarif)).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&json!("drop-column"), &json!("error")));
+    let properties = json!({"certainty": "certain", "rows": 0, "values": 480, "exact": true});
+    assert_eq!(result["properties"], properties);
+    let gitlab: Value = serde_json::from_str(&read(Format::Gitlab)).unwrap();
+    assert_eq!(gitlab[0]["location"], json!({"path": "migration.sql", "lines": {"begin": 2}}));
+    let github = read(Format::Github);
+    let command =
+        "::error file=migration.sql,line=2,col=1,endColumn=39,endLine=2,title=drop-column";
+    assert!(github.starts_with(command), "{github}");
+    let human = read(Format::Human);
+    assert!(human.contains("2 | ALTER TABLE users DROP COLUMN legacy_id;"), "{human}");
+    assert!(human.contains("^ 480 values\n") && !human.contains('\u{1b}'), "{human}");
+    assert!(read(Format::Junit).contains("tests=\"1\" failures=\"1\" errors=\"0\""));
+}
+
+/// A loss that no finding names is in every format all the same.
+#[test]
+fn no_format_makes_a_loss_look_well() {
+    needs_postgres!();
+    let story = users("report_lost");
+    let flags =
+        ["--output", "junit=r.xml", "--output", "gitlab=r.json", "--output", "github=r.txt"];
+    story.sandbox.write("told.sql", "SELECT 1;");
+    let flags: Vec<&str> = flags.into_iter().chain(["--sql", "told.sql"]).collect();
+    let command = "psql -q -c 'DELETE FROM users' \"$DATABASE_URL\"";
+    let command = format!("sh -c {}", shell_words::quote(command));
+    let told = Told::by(story.command(&flags, &command));
+    let _ = told.answers(Exit::Loss, "lost", "500 rows of users");
+    assert!(story.sandbox.read("r.xml").contains("errors=\"1\""));
+    let issues: Value = serde_json::from_str(&story.sandbox.read("r.json")).unwrap();
+    assert_eq!(issues[0]["severity"], "blocker");
+    assert!(story.sandbox.read("r.txt").starts_with("::error title=rowsafe::"));
 }
 
 #[test]

@@ -188,7 +188,11 @@ fn read_sql(text: &str, depth: usize) -> Vec<Effect> {
 }
 
 fn read_plpgsql(body: &str, depth: usize) -> Vec<Effect> {
-    let pieces = plpgsql::pieces(body);
+    let tokens = Tokens::new(body);
+    if let Some(why) = tokens.trouble() {
+        return opaque(format!("its body could not be read: {why}"));
+    }
+    let pieces = plpgsql::pieces(tokens);
     let mut variables = Variables::default();
     for piece in &pieces {
         match piece {
@@ -204,7 +208,9 @@ fn read_plpgsql(body: &str, depth: usize) -> Vec<Effect> {
         depth,
         effects: Vec::new(),
         called: HashSet::new(),
-        branches: vec![Branch { always: true, from: 0 }],
+        births: Vec::new(),
+        renames: 0,
+        branches: vec![Branch { always: true, births: 0, renames: 0 }],
     };
     for piece in &pieces {
         reader.piece(piece);
@@ -220,14 +226,18 @@ struct Reader<'a> {
     depth: usize,
     effects: Vec<Effect>,
     called: HashSet<QualifiedName>,
+    /// What was made so far and is sure to be there.
+    births: Vec<Effect>,
+    renames: usize,
     branches: Vec<Branch>,
 }
 
 /// Statements that run together or not at all.
 struct Branch {
     always: bool,
-    /// The first of its effects.
-    from: usize,
+    /// How many births and renames came before it.
+    births: usize,
+    renames: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -235,19 +245,20 @@ impl<'a> Reader<'a> {
         match piece {
             Piece::Sql(text) => {
                 let effects = read::read_text(text, self.depth + 1);
-                self.effects.extend(effects);
+                effects.into_iter().for_each(|effect| self.take(effect));
             }
             Piece::Execute(text) => self.execute(text),
             Piece::Expression(tokens) | Piece::Assign(_, tokens) | Piece::Each(_, tokens) => {
                 self.expression(tokens);
             }
+            Piece::Words(tokens) => self.words(tokens),
             Piece::Declare(_) | Piece::Receive(_) => {}
             Piece::Enter { always } => {
-                self.branches.push(Branch { always: *always, from: self.effects.len() });
+                self.enter(*always);
             }
             Piece::Branch => {
                 self.leave(false);
-                self.branches.push(Branch { always: false, from: self.effects.len() });
+                self.enter(false);
             }
             Piece::Leave => self.leave(true),
             Piece::Jump => self.branches.iter_mut().for_each(|branch| branch.always = false),
@@ -256,6 +267,11 @@ impl<'a> Reader<'a> {
                 self.effects.push(Effect::Opaque { why });
             }
         }
+    }
+
+    fn enter(&mut self, always: bool) {
+        let (births, renames) = (self.births.len(), self.renames);
+        self.branches.push(Branch { always, births, renames });
     }
 
     fn leave(&mut self, is_end: bool) {
@@ -274,27 +290,8 @@ impl<'a> Reader<'a> {
         if branch.always {
             return;
         }
-        let is_birth = |effect: &&Effect| {
-            matches!(
-                effect,
-                Effect::CreateTable { .. }
-                    | Effect::CreateSchema { .. }
-                    | Effect::CreateType { .. }
-                    | Effect::AddColumn { .. }
-                    | Effect::DefinesFunction { .. }
-            )
-        };
-        let births: Vec<Effect> =
-            self.effects[branch.from..].iter().filter(is_birth).cloned().collect();
-        let moves = |effect: &Effect| {
-            matches!(
-                effect,
-                Effect::RenameTable { .. }
-                    | Effect::RenameColumn { .. }
-                    | Effect::RenameType { .. }
-            )
-        };
-        if self.effects[branch.from..].iter().any(moves) {
+        let births = self.births.split_off(branch.births.min(self.births.len()));
+        if std::mem::replace(&mut self.renames, branch.renames) > branch.renames {
             let why = "a rename under a condition".to_owned();
             self.effects.push(Effect::NamesMoved { why });
         } else if !births.is_empty() {
@@ -302,11 +299,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expression(&mut self, tokens: &Tokens<'_>) {
+    fn take(&mut self, effect: Effect) {
+        match effect {
+            Effect::CreateTable { .. }
+            | Effect::CreateSchema { .. }
+            | Effect::CreateType { .. }
+            | Effect::AddColumn { .. }
+            | Effect::DefinesFunction { .. } => self.births.push(effect.clone()),
+            Effect::RenameTable { .. }
+            | Effect::RenameColumn { .. }
+            | Effect::RenameType { .. } => self.renames += 1,
+            _ => {}
+        }
+        self.effects.push(effect);
+    }
+
+    fn words(&mut self, tokens: &Tokens<'_>) {
         if let Some(word) = suspect(tokens) {
             let why = format!("{word} in its body is not explained by what was read of it");
             self.effects.push(Effect::Opaque { why });
         }
+    }
+
+    fn expression(&mut self, tokens: &Tokens<'_>) {
+        self.words(tokens);
         for effect in unknown_calls(tokens) {
             let is_new = match &effect {
                 Effect::CallsFunction { name } => self.called.insert(name.clone()),
@@ -329,11 +345,8 @@ impl<'a> Reader<'a> {
             for statement in crate::sql::split(&sql) {
                 for effect in read::read_statement(&statement, self.depth + 1) {
                     let is_known = !built.taints(&format!("{effect:?}"));
-                    self.effects.extend(if is_known {
-                        Some(effect)
-                    } else {
-                        tainted(effect, &built)
-                    });
+                    let effect = if is_known { Some(effect) } else { tainted(effect, &built) };
+                    effect.into_iter().for_each(|effect| self.take(effect));
                 }
             }
         }

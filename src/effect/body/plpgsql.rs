@@ -13,6 +13,8 @@ pub(super) enum Piece<'a> {
     Execute(Tokens<'a>),
     /// Something is computed.
     Expression(Tokens<'a>),
+    /// Names, types and options, which compute nothing.
+    Words(Tokens<'a>),
     /// A variable is declared.
     Declare(String),
     /// `variable := value`.
@@ -34,8 +36,8 @@ pub(super) enum Piece<'a> {
 }
 
 /// Cuts a body into its pieces.
-pub(super) fn pieces(body: &str) -> Vec<Piece<'_>> {
-    let mut cutter = Cutter { tokens: Tokens::new(body), pieces: Vec::new() };
+pub(super) fn pieces(body: Tokens<'_>) -> Vec<Piece<'_>> {
+    let mut cutter = Cutter { tokens: body, pieces: Vec::new() };
     while !cutter.tokens.is_done() {
         cutter.step();
     }
@@ -54,7 +56,8 @@ impl<'a> Cutter<'a> {
             return;
         }
         if self.tokens.text(0).starts_with("<<") {
-            self.tokens.until(|tokens| tokens.text(0).starts_with(">>"));
+            let label = self.tokens.until(|tokens| tokens.text(0).starts_with(">>"));
+            self.pieces.push(Piece::Words(label));
             self.tokens.skip();
             return;
         }
@@ -105,9 +108,10 @@ impl<'a> Cutter<'a> {
                 self.pieces.push(Piece::Expression(items));
             }
             "fetch" | "move" => {
-                let (text, targets) = without_into(&self.statement());
-                drop(text);
-                self.pieces.extend(targets.into_iter().map(Piece::Receive));
+                let statement = self.statement();
+                let (_, targets) = without_into(&statement);
+                self.pieces.push(Piece::Words(statement));
+                self.targets(targets);
             }
             _ => self.sql(),
         }
@@ -149,20 +153,25 @@ impl<'a> Cutter<'a> {
         let mut tokens = self.tokens.clone();
         let Some(name) = tokens.name().or_else(|| tokens.parameter()) else { return false };
         let is_whole = is_assigned(&tokens);
+        let mut indexes = Vec::new();
         while !is_assigned(&tokens) {
             if tokens.eat_symbol(b'.') {
                 if tokens.name().is_none() {
                     return false;
                 }
             } else if tokens.eat_symbol(b'[') {
-                tokens.until(|tokens| tokens.is_symbol(0, b']'));
-                tokens.skip();
+                let index = tokens.until(|tokens| ends_symbol(tokens, b']'));
+                if !tokens.eat_symbol(b']') {
+                    return false;
+                }
+                indexes.push(index);
             } else {
                 return false;
             }
         }
         tokens.skip();
         self.tokens = tokens;
+        self.pieces.extend(indexes.into_iter().map(Piece::Expression));
         let value = self.statement();
         if is_whole {
             self.pieces.push(Piece::Assign(name, value));
@@ -180,10 +189,17 @@ impl<'a> Cutter<'a> {
                 continue;
             }
             let mut declared = self.statement();
-            let Some(name) = declared.name() else { continue };
+            let mut name = declared.clone();
+            name.skip();
+            self.pieces.push(Piece::Words(declared.up_to_tokens(&name)));
+            let Some(name) = declared.name() else {
+                self.pieces.push(Piece::Words(declared));
+                continue;
+            };
             let mut cursor = declared.clone();
             if cursor.find(&["cursor"]) {
                 let query = cursor.find(&["for", "is"]);
+                self.pieces.push(Piece::Words(declared.up_to_tokens(&cursor)));
                 cursor.skip();
                 self.pieces.push(Piece::Receive(name));
                 if query {
@@ -192,7 +208,10 @@ impl<'a> Cutter<'a> {
                 continue;
             }
             self.pieces.push(Piece::Declare(name.clone()));
-            declared.until(|tokens| is_assigned(tokens) || tokens.is_word(0, "default"));
+            let is_value =
+                |tokens: &Tokens<'_>| is_assigned(tokens) || tokens.is_word(0, "default");
+            let kind = declared.until(is_value);
+            self.pieces.push(Piece::Words(kind));
             declared.skip();
             if !declared.is_done() {
                 self.pieces.push(Piece::Assign(name, declared));
@@ -205,6 +224,7 @@ impl<'a> Cutter<'a> {
         self.tokens.skip();
         let mut targets = self.tokens.until(|tokens| ends(tokens, "in"));
         self.tokens.skip();
+        self.pieces.push(Piece::Words(targets.clone()));
         while let Some(name) = targets.qualified() {
             self.pieces.push(Piece::Receive(name.schema.unwrap_or(name.name)));
             targets.eat_symbol(b',');
@@ -227,6 +247,7 @@ impl<'a> Cutter<'a> {
         self.tokens.skip();
         let mut target = self.tokens.until(|tokens| ends(tokens, "in"));
         self.tokens.skip();
+        self.pieces.push(Piece::Words(target.clone()));
         self.tokens.eat(&["array"]);
         let values = self.tokens.until(|tokens| ends(tokens, "loop"));
         self.tokens.skip();
@@ -284,12 +305,10 @@ impl<'a> Cutter<'a> {
     /// `text [INTO targets] [USING values]`.
     fn built(&mut self, mut statement: Tokens<'a>) {
         let (_, targets) = without_into(&statement);
-        self.pieces.extend(targets.into_iter().map(Piece::Receive));
+        self.targets(targets);
         let text = statement.until(|tokens| tokens.is_any(0, &["into", "using"]));
         self.pieces.push(Piece::Execute(text));
-        if statement.find(&["using"]) {
-            self.pieces.push(Piece::Expression(statement));
-        }
+        self.pieces.push(Piece::Expression(statement));
     }
 
     fn sql(&mut self) {
@@ -299,8 +318,18 @@ impl<'a> Cutter<'a> {
             self.receives(&statement, |_| true);
         }
         let (text, targets) = without_into(&statement);
-        self.pieces.extend(targets.into_iter().map(Piece::Receive));
+        self.targets(targets);
         self.pieces.push(Piece::Sql(text));
+    }
+
+    /// What stands behind INTO, such as `a, b[1], c.d`.
+    fn targets(&mut self, targets: Option<Tokens<'a>>) {
+        let Some(mut targets) = targets else { return };
+        self.pieces.push(Piece::Words(targets.clone()));
+        targets.eat(&["strict"]);
+        for mut target in targets.split_at_commas() {
+            self.pieces.extend(target.name().map(Piece::Receive));
+        }
     }
 
     /// The words that fit are variables that get a value.
@@ -322,6 +351,10 @@ fn ends(tokens: &Tokens<'_>, word: &str) -> bool {
     tokens.is_word(0, word) || tokens.is_semicolon(0)
 }
 
+fn ends_symbol(tokens: &Tokens<'_>, symbol: u8) -> bool {
+    tokens.is_symbol(0, symbol) || tokens.is_semicolon(0)
+}
+
 fn is_assigned(tokens: &Tokens<'_>) -> bool {
     matches!(tokens.text(0), ":=" | "=")
 }
@@ -333,13 +366,11 @@ fn is_query(tokens: &Tokens<'_>) -> bool {
 }
 
 /// The SQL without `INTO [STRICT] targets`, and the targets.
-fn without_into(statement: &Tokens<'_>) -> (String, Vec<String>) {
-    const TAKES_INTO: [&str; 9] =
-        ["select", "with", "values", "table", "insert", "update", "delete", "merge", "fetch"];
-    let whole = || (statement.rest().to_owned(), Vec::new());
+fn without_into<'a>(statement: &Tokens<'a>) -> (String, Option<Tokens<'a>>) {
+    const DEFINES: [&str; 6] = ["create", "grant", "comment", "import", "do", "explain"];
+    let whole = || (statement.rest().to_owned(), None);
     let mut tokens = statement.clone();
-    let is_built = !tokens.is_any(0, &TAKES_INTO);
-    if is_built && tokens.is_any(0, &["create", "grant", "comment", "import", "do", "explain"]) {
+    if tokens.is_any(0, &DEFINES) {
         return whole();
     }
     loop {
@@ -357,10 +388,9 @@ fn without_into(statement: &Tokens<'_>) -> (String, Vec<String>) {
     }
     let before = statement.up_to(&tokens);
     tokens.skip();
+    let start = tokens.clone();
     tokens.eat(&["strict"]);
-    let mut targets = Vec::new();
-    while let Some(path) = tokens.qualified() {
-        targets.push(path.schema.unwrap_or(path.name));
+    while tokens.qualified().is_some() {
         while tokens.eat_symbol(b'[') {
             tokens.until(|tokens| tokens.is_symbol(0, b']'));
             tokens.skip();
@@ -369,5 +399,5 @@ fn without_into(statement: &Tokens<'_>) -> (String, Vec<String>) {
             break;
         }
     }
-    (format!("{before} {}", tokens.rest()), targets)
+    (format!("{before} {}", tokens.rest()), Some(start.up_to_tokens(&tokens)))
 }

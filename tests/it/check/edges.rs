@@ -65,6 +65,39 @@ fn a_folder_that_may_not_be_read_is_named() {
 }
 
 #[test]
+fn what_psql_includes_is_read_in_its_place() {
+    let sandbox = files(&[
+        ("main.sql", "CREATE TABLE scratch (x int);\n\\ir db/part.sql\nDROP TABLE users;\n"),
+        ("db/part.sql", "DROP TABLE scratch;\n\\ir more/deep.sql\nDROP TABLE orders;\n"),
+        ("db/more/deep.sql", "\n  TRUNCATE carts;\n"),
+    ]);
+    let expected = [
+        "db/more/deep.sql:2:3 truncate carts",
+        "db/part.sql:3:1 drop-table orders",
+        "main.sql:3:1 drop-table users",
+    ];
+    assert_eq!(found(&sandbox, &["main.sql"]), expected);
+    let _ = check(&sandbox, &["main.sql"]).prints("blocked: 3 errors in 3 files, 5 statements\n");
+    // In the folder every file is also read for itself, and told once.
+    assert_eq!(found(&sandbox, &["."]).len(), 4);
+    assert_eq!(scripts(&sandbox, &["."]).len(), 3);
+}
+
+#[test]
+fn what_can_not_be_followed_stays_a_finding() {
+    let sandbox = files(&[
+        ("gone.sql", "\\i gone/1.sql\n"),
+        ("outside.sql", "\\ir ../outside.sql\n"),
+        ("loop.sql", "SELECT 1;\n\\ir loop.sql\n"),
+        ("variable.sql", "\\i :file\n"),
+    ]);
+    std::fs::write(sandbox.path().join("../outside.sql"), DROPS).unwrap();
+    for name in ["gone.sql", "outside.sql", "loop.sql", "variable.sql"] {
+        assert_eq!(rules(&sandbox, &[name]), ["client-command"], "{name}");
+    }
+}
+
+#[test]
 fn hostile_names_are_names() {
     let sandbox = Sandbox::new();
     let names =

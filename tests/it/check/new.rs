@@ -71,7 +71,7 @@ fn files_that_run_together_know_what_the_others_made() {
     let sandbox = files(&[("db/1.sql", made), ("db/2.sql", "DROP TABLE scratch;\n")]);
     // Named one by one, or new together: what was just made holds nothing.
     let outcome = check(&sandbox, &["db/1.sql", "db/2.sql"]).exits(Exit::Ok);
-    let _ = outcome.says("1 finding about what the set itself makes is left out");
+    let _ = outcome.prints("1 finding about what the set itself makes is left out");
     assert_eq!(rules(&sandbox, &["--since", "0", "db"]), [""; 0]);
     // A whole history ran at different times: in between the table had rows.
     assert_eq!(rules(&sandbox, &["db"]), ["drop-table"]);

@@ -38,7 +38,7 @@ fn paths_are_shown_as_seen_from_the_working_directory() {
 fn standard_input_is_read_as_sql() {
     let sandbox = Sandbox::new();
     let run = |text: &str| Rowsafe::new(&sandbox).args(["check", "-"]).stdin(text).run();
-    let _ = run(DROPS).exits(Exit::Blocked).prints("-:1:1");
+    let _ = run(DROPS).exits(Exit::Blocked).prints("<stdin>:1:1");
     let _ = run(ADDS).exits(Exit::Ok);
     let allowed = format!("-- rowsafe: allow[drop-table] users: moved\n{DROPS}");
     let _ = run(&allowed).exits(Exit::Ok).prints("1 finding agreed to");

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use postgres::{Database, Server};
 pub use redact::redact;
-pub use rowsafe::Rowsafe;
+pub use rowsafe::{Outcome, Rowsafe};
 pub use sandbox::Sandbox;
 pub use scene::Scene;
 

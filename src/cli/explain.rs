@@ -1,0 +1,47 @@
+//! `rowsafe explain`: the documentation of the rules, where they are met.
+
+use anyhow::Context as _;
+
+use super::Context;
+use super::args::{ExplainArgs, Format};
+use crate::exit::Exit;
+use crate::hint::Refusal;
+use crate::report::reference;
+use crate::rules::{self, RULES};
+use crate::run::answer_to;
+use crate::text::similar::nearest;
+
+/// Runs it.
+pub fn main(args: &ExplainArgs, context: &Context) -> Exit {
+    match story(args, context) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            let answer = answer_to(&error);
+            context.printer.error(&answer.sentence, &answer.hints);
+            answer.exit
+        }
+    }
+}
+
+fn story(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
+    let text = match (&args.rule, args.format) {
+        (None, Format::Human) => reference::listed(),
+        (None, Format::Json) => reference::listed_json(),
+        (Some(id), format) => {
+            let rule = rules::rule(id).ok_or_else(|| unknown(id))?;
+            match format {
+                Format::Human => reference::explained(rule),
+                Format::Json => reference::explained_json(rule),
+            }
+        }
+    };
+    context.printer.data(text.trim_end()).context("print the rule")
+}
+
+fn unknown(id: &str) -> Refusal {
+    let refusal = Refusal::new(Exit::NoAnswer, format!("there is no rule `{id}`"));
+    match nearest(id, RULES.iter().map(|rule| rule.id)) {
+        Some(meant) => refusal.hint(format!("did you mean `{meant}`?")),
+        None => refusal.hint("`rowsafe explain` lists every rule"),
+    }
+}
