@@ -11,6 +11,14 @@ fn core_changes_are_their_sql() {
     check(
         on_table,
         &[
+            (
+                "op.execute(t.delete().where(t.c.name == 'x'))",
+                &["4: DELETE FROM t WHERE (name = 'x')"],
+            ),
+            (
+                "op.execute(t.delete().where(t.c['select'] == t.columns.delete))",
+                &["4: DELETE FROM t WHERE (\"select\" = \"delete\")"],
+            ),
             ("op.execute(t.delete())", &["4: DELETE FROM t"]),
             ("op.execute(sa.delete(t))", &["4: DELETE FROM t"]),
             ("op.execute(t.delete().where(t.c.id == 3))", &["4: DELETE FROM t WHERE (id = 3)"]),
