@@ -67,8 +67,9 @@ impl Walker<'_> {
             },
             Value::Type(_) if name == "name" => self.unknown(range),
             Value::Change(_) if name == "excluded" => Value::Columns(Rc::new("excluded".into())),
-            Value::Query(query) if matches!(name, "c" | "columns") => {
-                Value::Columns(query.table.clone().unwrap_or_else(|| Rc::new(Text::hole("query"))))
+            // A subquery's columns are not those of its table.
+            Value::Query(_) if matches!(name, "c" | "columns") => {
+                Value::Columns(Rc::new("subquery".into()))
             }
             Value::Batch(_)
             | Value::Text(_)

@@ -12,6 +12,14 @@ fn core_changes_are_their_sql() {
         on_table,
         &[
             (
+                "s = sa.select(t.c.id).where(t.c.a == 1).subquery()\nop.execute(t.delete().where(t.c.id == s.c.id))",
+                &["5: DELETE FROM t WHERE (id = subquery.id)"],
+            ),
+            (
+                "o = t.alias()\nop.execute(t.delete().where(t.c.id == o.c.id))",
+                &["5: DELETE FROM t WHERE (id = alias_of_t.id)"],
+            ),
+            (
                 "op.execute(t.delete().where(t.c.name == 'x'))",
                 &["4: DELETE FROM t WHERE (name = 'x')"],
             ),
