@@ -184,8 +184,13 @@ impl Walker<'_> {
             }
             "case" | "extract" | "tuple_" | "within_group" | "over" | "collate" | "nullslast"
             | "nullsfirst" => Value::sql(":value".into()),
-            "desc" | "asc" | "distinct" | "any_" | "all_" | "aliased" | "alias" | "lateral"
-            | "nulls_last" => first.cloned().unwrap_or(Value::None),
+            "aliased" | "alias" => match first.and_then(table_of) {
+                Some(table) => alias_of(&table),
+                None => first.cloned().unwrap_or(Value::None),
+            },
+            "desc" | "asc" | "distinct" | "any_" | "all_" | "lateral" | "nulls_last" => {
+                first.cloned().unwrap_or(Value::None)
+            }
             _ => return None,
         };
         Some(value)
@@ -286,7 +291,8 @@ impl Walker<'_> {
                 self.send(&Text::known("CREATE TABLE ").and(exists).plus(table).and(" ()"), range);
                 Value::None
             }
-            "alias" | "tometadata" | "to_metadata" => Value::Table(Rc::clone(table)),
+            "tometadata" | "to_metadata" => Value::Table(Rc::clone(table)),
+            "alias" => alias_of(table),
             "join" | "outerjoin" => {
                 let query =
                     Query { table: Some(Rc::clone(table)), is_narrowed: true, ..Query::default() };
@@ -400,6 +406,17 @@ pub(super) fn select_item(query: &mut Query, item: &Value) {
         (None, Some(table)) => query.table = Some(Rc::new(table)),
         (Some(old), Some(new)) if **old != new => query.is_narrowed = true,
         _ => {}
+    }
+}
+
+/// A table under another name, whose columns are told from its own.
+fn alias_of(table: &Text) -> Value {
+    match table.as_known() {
+        Some(name) => {
+            let name = format!("alias_of_{}", super::emit::bare(&name));
+            Value::Table(Rc::new(Text::known(name)))
+        }
+        None => Value::Table(Rc::new(table.clone())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the file sends becomes statements with their places in it.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::effect::{self, Effect};
@@ -124,11 +125,13 @@ pub(super) struct Sink<'a> {
     source: &'a str,
     lines: LineMap,
     pub sent: Vec<Sent>,
+    /// What was said not to be known, and where.
+    said: HashSet<(usize, usize, String)>,
 }
 
 impl<'a> Sink<'a> {
     pub(super) fn new(source: &'a str) -> Self {
-        Self { source, lines: LineMap::new(source), sent: Vec::new() }
+        Self { source, lines: LineMap::new(source), sent: Vec::new(), said: HashSet::new() }
     }
 
     fn push(&mut self, text: String, span: Span, kind: StatementKind, branch: &[u32]) {
@@ -146,10 +149,11 @@ impl<'a> Sink<'a> {
 
     /// Something there can't be known.
     pub(super) fn unreadable(&mut self, why: String, at: Span, branch: &[u32]) {
-        let is_said = self.sent.last().is_some_and(|last| {
+        // Once is enough, however often it is come by.
+        let is_just_said = self.sent.last().is_some_and(|last| {
             last.statement.span == at && matches!(last.statement.kind, StatementKind::Unreadable(_))
         });
-        if is_said {
+        if !self.said.insert((at.start, at.end, why.clone())) || is_just_said {
             return;
         }
         let text = at.of(self.source).to_owned();

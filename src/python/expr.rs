@@ -460,7 +460,7 @@ impl Walker<'_> {
                 Some(Value::Table(Rc::new(name)))
             }
             (Value::External(path), _) => Some(Value::External(Rc::clone(path))),
-            (Value::Table(table), Value::Text(_)) => {
+            (Value::Columns(table), Value::Text(_)) => {
                 index.as_str().map(|name| super::methods::column(table, &name))
             }
             _ => None,

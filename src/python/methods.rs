@@ -39,7 +39,7 @@ impl Walker<'_> {
                 _ => self.unknown(range),
             },
             Value::Table(table) => match name {
-                "c" | "columns" => object.clone(),
+                "c" | "columns" => Value::Columns(Rc::clone(table)),
                 "name" | "fullname" => Value::Text(Rc::clone(table)),
                 "schema" | "metadata" | "primary_key" | "indexes" | "constraints"
                 | "foreign_keys" => self.unknown(range),
@@ -48,6 +48,7 @@ impl Walker<'_> {
                 | "append_column" => Value::Method(Rc::new((object.clone(), name.to_owned()))),
                 _ => column(table, name),
             },
+            Value::Columns(table) => column(table, name),
             Value::Class(class) => self.class_attribute(object, &Rc::clone(class), name, range),
             Value::Instance(class) => {
                 let class = Rc::clone(class);
@@ -65,9 +66,10 @@ impl Walker<'_> {
                 _ => Value::Method(Rc::new((object.clone(), name.to_owned()))),
             },
             Value::Type(_) if name == "name" => self.unknown(range),
-            Value::Change(_) if name == "excluded" => Value::Table(Rc::new("excluded".into())),
-            Value::Query(query) if matches!(name, "c" | "columns") => {
-                Value::Table(query.table.clone().unwrap_or_else(|| Rc::new(Text::hole("query"))))
+            Value::Change(_) if name == "excluded" => Value::Columns(Rc::new("excluded".into())),
+            // A subquery's columns are not those of its table.
+            Value::Query(_) if matches!(name, "c" | "columns") => {
+                Value::Columns(Rc::new("subquery".into()))
             }
             Value::Batch(_)
             | Value::Text(_)
@@ -111,7 +113,8 @@ impl Walker<'_> {
         range: TextRange,
     ) -> Value {
         match (name, &class.table) {
-            ("__table__" | "c" | "columns", Some(table)) => return Value::Table(Rc::clone(table)),
+            ("__table__", Some(table)) => return Value::Table(Rc::clone(table)),
+            ("c" | "columns", Some(table)) => return Value::Columns(Rc::clone(table)),
             ("__tablename__", Some(table)) => return Value::Text(Rc::clone(table)),
             ("__members__", _) if class.is_enum => {
                 let members =

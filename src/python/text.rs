@@ -3,6 +3,9 @@
 /// Longer texts are not followed.
 const LONGEST: usize = 4 << 20;
 
+/// Texts of more parts are not followed.
+const MOST_PIECES: usize = 10_000;
+
 /// Where a known part is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -92,7 +95,8 @@ impl Text {
     }
 
     pub(super) fn append(&mut self, other: &Self) {
-        if self.len() + other.len() > LONGEST {
+        let n_pieces = self.pieces.len() + other.pieces.len();
+        if n_pieces > MOST_PIECES || self.len() + other.len() > LONGEST {
             *self = Self::hole("a very long text");
             return;
         }

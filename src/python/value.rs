@@ -45,6 +45,8 @@ pub(super) enum Value {
     Batch(Rc<Text>),
     /// A table, its name as SQL.
     Table(Rc<Text>),
+    /// The columns of a table (`t.c`).
+    Columns(Rc<Text>),
     /// A column, in SQL and by its own name.
     Column(Rc<Text>, Rc<str>),
     /// An SQL expression.

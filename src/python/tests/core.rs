@@ -11,6 +11,22 @@ fn core_changes_are_their_sql() {
     check(
         on_table,
         &[
+            (
+                "s = sa.select(t.c.id).where(t.c.a == 1).subquery()\nop.execute(t.delete().where(t.c.id == s.c.id))",
+                &["5: DELETE FROM t WHERE (id = subquery.id)"],
+            ),
+            (
+                "o = t.alias()\nop.execute(t.delete().where(t.c.id == o.c.id))",
+                &["5: DELETE FROM t WHERE (id = alias_of_t.id)"],
+            ),
+            (
+                "op.execute(t.delete().where(t.c.name == 'x'))",
+                &["4: DELETE FROM t WHERE (name = 'x')"],
+            ),
+            (
+                "op.execute(t.delete().where(t.c['select'] == t.columns.delete))",
+                &["4: DELETE FROM t WHERE (\"select\" = \"delete\")"],
+            ),
             ("op.execute(t.delete())", &["4: DELETE FROM t"]),
             ("op.execute(sa.delete(t))", &["4: DELETE FROM t"]),
             ("op.execute(t.delete().where(t.c.id == 3))", &["4: DELETE FROM t WHERE (id = 3)"]),

@@ -2,6 +2,7 @@
 //! `line: ? why` where it can't be known.
 
 mod core;
+mod fixtures;
 mod flow;
 mod hostile;
 mod operations;
