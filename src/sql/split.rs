@@ -231,7 +231,10 @@ impl Draft {
 
     fn add(&mut self, token: Token, text: &str) {
         self.extend(token.span);
-        self.nesting.add(token.kind, text);
+        // The rows of an INSERT are not parsed.
+        if !self.head.is(0, Known::Insert) {
+            self.nesting.add(token.kind, text);
+        }
         match token.kind {
             TokenKind::Bad(why) => self.bad = self.bad.or(Some(why)),
             TokenKind::Symbol(b'(') => self.parentheses += 1,
