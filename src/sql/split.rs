@@ -82,6 +82,8 @@ struct Draft {
     is_copy_from_stdin: bool,
     bad: Option<&'static str>,
     has_backslash: bool,
+    /// A semicolon stands between its parentheses, as only the actions of a rule have it.
+    has_inner_semicolon: bool,
     names_conforming_strings: bool,
 }
 
@@ -110,6 +112,7 @@ impl Splitter<'_> {
                 let holds = self.draft.parentheses > 0 || self.draft.begin_depth > 0;
                 if holds && !token.span.of(self.text).starts_with('\\') {
                     self.draft.extend(token.span);
+                    self.draft.has_inner_semicolon |= self.draft.parentheses > 0;
                 } else {
                     return self.end_at_semicolon(token.span);
                 }
@@ -200,6 +203,9 @@ impl Splitter<'_> {
         if draft.parentheses > 0 {
             return Some("a parenthesis in it is not closed".to_owned());
         }
+        if draft.has_inner_semicolon && !draft.head.creates(Known::Rule) {
+            return Some("a semicolon stands between its parentheses".to_owned());
+        }
         // From there on a backslash escapes in plain strings, so a quote may not be where it ends.
         if draft.names_conforming_strings && !turns_conforming_strings_on(text) {
             self.backslashes_escape = true;
@@ -225,7 +231,10 @@ impl Draft {
 
     fn add(&mut self, token: Token, text: &str) {
         self.extend(token.span);
-        self.nesting.add(token.kind, text);
+        // The rows of an INSERT are not parsed.
+        if !self.head.is(0, Known::Insert) {
+            self.nesting.add(token.kind, text);
+        }
         match token.kind {
             TokenKind::Bad(why) => self.bad = self.bad.or(Some(why)),
             TokenKind::Symbol(b'(') => self.parentheses += 1,
@@ -261,7 +270,7 @@ impl Draft {
             }
         }
         self.note_conforming_strings(text);
-        if self.parentheses > 0 || !self.head.creates_a_routine() {
+        if self.parentheses > 0 || !self.head.creates(Known::Routine) {
             return;
         }
         if text.eq_ignore_ascii_case("begin")
@@ -294,11 +303,12 @@ enum Known {
     Or,
     Replace,
     Routine,
+    Rule,
 }
 
 impl Head {
     fn push(&mut self, text: &str) {
-        const WORDS: [(&str, Known); 8] = [
+        const WORDS: [(&str, Known); 9] = [
             ("copy", Known::Copy),
             ("create", Known::Create),
             ("from", Known::From),
@@ -307,6 +317,7 @@ impl Head {
             ("or", Known::Or),
             ("procedure", Known::Routine),
             ("replace", Known::Replace),
+            ("rule", Known::Rule),
         ];
         let known = WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
         self.last = known.map_or(Known::Other, |(_, known)| *known);
@@ -320,9 +331,9 @@ impl Head {
         self.words[index] == known
     }
 
-    fn creates_a_routine(&self) -> bool {
+    fn creates(&self, kind: Known) -> bool {
         let replaces = self.is(1, Known::Or) && self.is(2, Known::Replace);
-        self.is(0, Known::Create) && self.is(if replaces { 3 } else { 1 }, Known::Routine)
+        self.is(0, Known::Create) && self.is(if replaces { 3 } else { 1 }, kind)
     }
 }
 
