@@ -358,10 +358,10 @@ fn what_is_less_deep_than_the_cap_is_read_by_either_grammar() {
         [("EXISTS (SELECT 1 FROM u WHERE ", "All"), ("t.a IN (SELECT ", "Some")]
     {
         let (open, close) = (condition.repeat(150), ")".repeat(150));
-        let found = check(&format!("DELETE FROM t WHERE {open}1 = 2{close}"));
+        let found = check(&format!("DELETE FROM t WHERE {open}u.b = 2{close}"));
         assert!(found.contains(reach), "{found}");
         let portion = "FOR PORTION OF valid FROM '2020-01-01' TO '2021-01-01'";
-        let found = check(&format!("DELETE FROM t {portion} WHERE {open}1 = 2{close}"));
+        let found = check(&format!("DELETE FROM t {portion} WHERE {open}u.b = 2{close}"));
         assert!(found.contains(reach), "{found}");
     }
 }
