@@ -1,5 +1,5 @@
 # Thin: each target is one or two commands that can be typed as well.
-.PHONY: demo test check bench
+.PHONY: demo test check bench bench-check accuracy regression fuzz
 
 # An incident and how it goes with rowsafe, on a throwaway server.
 demo:
@@ -20,3 +20,19 @@ check:
 # Against pg_dump and psql on a database of 1 GB; writes docs/benchmarks.md.
 bench:
 	scripts/bench
+
+# `rowsafe check` against squawk on 1,000 files; prints the tables of docs/benchmarks.md.
+bench-check:
+	scripts/bench-check
+
+# Every Alembic revision of real packages; prints the tables of docs/accuracy.md.
+accuracy:
+	scripts/accuracy
+
+# PostgreSQL's own regression SQL, held against PostgreSQL's own grammar.
+regression:
+	scripts/regression
+
+# Every fuzz target for ten minutes; what is found goes to fixtures/fuzz.
+fuzz:
+	scripts/fuzz

@@ -233,6 +233,9 @@ pub struct RestoreArgs {
     /// Agree beforehand by naming the database that is written to
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
+    /// How to print the report on standard output
+    #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
+    pub format: report::Format,
 }
 
 /// The mistake, and where a migration command stands without `--` in front, that it is missing.

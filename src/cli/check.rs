@@ -27,19 +27,12 @@ pub fn main(args: &CheckArgs, context: &Context) -> Exit {
             return answer.exit;
         }
     }
-    let printed = if context.printer.is_quiet() && args.format == Format::Human {
-        context.printer.data(human::answer(answer).lines().next().unwrap_or_default())
-    } else {
-        outputs::print(&context.printer, args.format, &record)
-    };
-    match printed {
-        // `rowsafe check | head` has seen what it wanted to see.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            context.printer.error(&format!("the report could not be printed: {error}"), &[]);
-            Exit::NoAnswer
-        }
-        _ => answer.exit,
+    if context.printer.is_quiet() && args.format == Format::Human {
+        return context.printed(&record, |printer| {
+            printer.data(human::answer(answer).lines().next().unwrap_or_default())
+        });
     }
+    context.printed(&record, |printer| outputs::print(printer, args.format, &record))
 }
 
 fn story(args: &CheckArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! `rowsafe explain`: the documentation of the rules, where they are met.
 
+use std::io::ErrorKind;
+
 use anyhow::Context as _;
 
 use super::Context;
@@ -35,7 +37,11 @@ fn story(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
             }
         }
     };
-    context.printer.data(text.trim_end()).context("print the rule")
+    match context.printer.data(text.trim_end()) {
+        // `rowsafe explain | head` has seen what it wanted to see.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("print the rule"),
+    }
 }
 
 fn unknown(id: &str) -> Refusal {

@@ -129,10 +129,30 @@ impl Context {
         outputs: &[String],
         story: impl FnOnce(&mut Record) -> anyhow::Result<()>,
     ) -> Exit {
-        let record = self.tell(command, outputs, story);
-        let answer = record.answer.expect("every story ends with an answer");
-        self.printer.answer(human::answer(&answer).trim_end());
+        self.said(&self.tell(command, outputs, story))
+    }
+
+    /// Says the answer, and exits with it.
+    fn said(&self, record: &Record) -> Exit {
+        let answer = record.answer.as_ref().expect("every story ends with an answer");
+        self.printer.answer(human::answer(answer).trim_end());
         answer.exit
+    }
+
+    /// Prints what was asked for, and exits as the answer says where that could be done.
+    fn printed(
+        &self,
+        record: &Record,
+        print: impl FnOnce(&Printer) -> std::io::Result<()>,
+    ) -> Exit {
+        match print(&self.printer) {
+            // `rowsafe check | head` has seen what it wanted to see.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                self.printer.error(&format!("the report could not be printed: {error}"), &[]);
+                Exit::NoAnswer
+            }
+            _ => record.answer.as_ref().expect("every story ends with an answer").exit,
+        }
     }
 
     /// Tells a story to its end, the reports in their files; the record has an answer.

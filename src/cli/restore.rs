@@ -2,18 +2,26 @@
 
 use super::args::RestoreArgs;
 use super::run::{counting, tools};
-use super::{Context, runtime};
+use super::{Context, outputs, runtime};
 use crate::config::Flags;
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::record::Record;
+use crate::report::Format;
 use crate::restore::{RestoreRequest, restore};
 use crate::snapshot::Store;
 use crate::ui::Live;
 
 /// Runs it.
 pub fn main(args: &RestoreArgs, context: &Context) -> Exit {
-    context.answer("restore", &args.connection.output, |record| story(args, context, record))
+    let record =
+        context.tell("restore", &args.connection.output, |record| story(args, context, record));
+    let exit = context.said(&record);
+    match args.format {
+        // A person has been told as it happened.
+        Format::Human => exit,
+        format => context.printed(&record, |printer| outputs::print(printer, format, &record)),
+    }
 }
 
 fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {

@@ -16,8 +16,9 @@ pub fn parse(text: &str) -> Result<Parameters, Malformed> {
         }
         let name = name(&mut rest);
         skip_space(&mut rest);
-        if rest.next_if_eq(&'=').is_none() {
-            // Whatever stands there may be the second half of a password with a space in it.
+        // Whatever else stands there may be the second half of a password with a space in it, or a
+        // URL with one whose scheme has a quote before it: neither is repeated.
+        if !is_name(&name) || rest.next_if_eq(&'=').is_none() {
             return Err(Malformed::new("is not a list of key=value pairs")
                 .hint("a value with spaces is put in single quotes, as in password='a b'"));
         }
@@ -55,6 +56,11 @@ fn name(rest: &mut Peekable<Chars<'_>>) -> String {
         name.push(letter);
     }
     name
+}
+
+/// Whether it could be the name of a parameter of some program.
+fn is_name(name: &str) -> bool {
+    name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
 }
 
 fn bare(rest: &mut Peekable<Chars<'_>>) -> String {
@@ -105,7 +111,12 @@ mod tests {
 
     #[test]
     fn a_broken_list_is_refused_without_its_values() {
-        for text in ["host=db password=a hunter2", "password='hunter2", "password=a hunter2=b"] {
+        for text in [
+            "host=db password=a hunter2",
+            "password='hunter2",
+            "password=a hunter2=b",
+            "'postgresql://alice:hunter2@db/app?sslmode=require",
+        ] {
             let error = parse(text).err().unwrap();
             assert!(!format!("{} {:?}", error.message, error.hints).contains("hunter2"), "{text}");
         }

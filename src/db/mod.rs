@@ -8,6 +8,7 @@ pub mod connect;
 pub mod libpq;
 pub mod parameters;
 pub mod passfile;
+pub mod pgpass;
 pub mod postgres;
 pub mod target;
 
@@ -15,7 +16,6 @@ mod connect_error;
 mod connect_failure;
 mod conninfo;
 mod defaults;
-mod pgpass;
 mod service;
 mod sqlalchemy_url;
 mod tls;

@@ -60,7 +60,7 @@ fn visit(reading: &mut Reading, node: SyntaxNode) {
 
 fn delete(reading: &mut Reading, delete: &ast::Delete) -> Option<()> {
     reading.explained.deletes += 1;
-    let table = relation(delete.relation_name()?)?;
+    let table = relation(&delete.relation_name()?)?;
     let alias = delete.alias().and_then(|alias| alias.name()).and_then(|name| name_of(&name));
     let others = delete.using_clause().map(|_| &[][..]);
     let reach =
@@ -71,7 +71,7 @@ fn delete(reading: &mut Reading, delete: &ast::Delete) -> Option<()> {
 
 fn update(reading: &mut Reading, update: &ast::Update) -> Option<()> {
     reading.explained.updates += 1;
-    let table = relation(update.relation_name()?)?;
+    let table = relation(&update.relation_name()?)?;
     let alias = update.alias().and_then(|alias| alias.name()).and_then(|name| name_of(&name));
     let selection = update.where_clause_or_current_of();
     let parsed = match &selection {
@@ -212,7 +212,7 @@ fn assigned(set: &ast::SetClause) -> Option<Vec<String>> {
     Some(columns)
 }
 
-fn relation(name: ast::RelationName) -> Option<QualifiedName> {
+fn relation(name: &ast::RelationName) -> Option<QualifiedName> {
     qualified(&name.relation_name_ref()?)
 }
 

@@ -85,6 +85,7 @@ fn each_action_of_an_alter_table() {
            ALTER f DROP NOT NULL, DROP CONSTRAINT g CASCADE;
          ALTER TABLE t DETACH PARTITION p CONCURRENTLY;
          ALTER TABLE c NO INHERIT p;
+         ALTER TABLE c ADD CONSTRAINT k CHECK (a > 0) NO INHERIT NOT VALID;
          ALTER TABLE t SET UNLOGGED;
          ALTER TABLE t ALTER c SET EXPRESSION AS (a + 1);
          ALTER TABLE t RENAME type TO kind;"

@@ -150,7 +150,9 @@ impl Found {
         } else if is("detach") {
             self.detaches += usize::from(is_action && words.is(next, &["partition"]));
         } else if is("inherit") {
-            self.detaches += usize::from(is_action && words.is(previous, &["no"]));
+            // Behind a parenthesis it belongs to a constraint: `CHECK (a > 0) NO INHERIT`.
+            let parts = words.is(previous, &["no"]) && !words.is(before, &[")"]);
+            self.detaches += usize::from(is_action && parts);
         } else if is("unlogged") {
             self.unlogged += usize::from(is_action && words.is(previous, &["set"]));
         } else if is("type") {

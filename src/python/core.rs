@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::{CmpOp, Operator};
 use ruff_text_size::TextRange;
 
 use super::call::Args;
 use super::emit::identifier;
+use super::expressions::{assignment, condition, equals, function, junction, operand, sets};
 use super::methods::column;
 use super::modules::is_known_package;
+use super::operations::table_of;
 use super::text::Text;
 use super::types;
 use super::value::{Change, ChangeKind, Query, Value, parameter};
@@ -78,7 +79,7 @@ impl Walker<'_> {
         match (name, args.positional.split_first()) {
             ("chain", _) => {
                 let lists: Option<Vec<Vec<Value>>> =
-                    args.positional.iter().map(|value| self.items(value)).collect();
+                    args.positional.iter().map(Value::items).collect();
                 lists.map_or_else(|| self.unknown(range), |lists| Value::list(lists.concat()))
             }
             ("partial", Some((function, []))) => function.clone(),
@@ -107,6 +108,14 @@ impl Walker<'_> {
             let is_type = path.contains("sql") && types::construct(name, args).is_some();
             return is_type.then(|| types::construct(name, args)).flatten();
         }
+        self.statement_of(name, args, range)
+            .or_else(|| self.expression_of(name, args, range))
+            .or_else(|| self.machinery(name, args, range))
+            .or_else(|| types::construct(name, args))
+    }
+
+    /// Statements, tables and columns.
+    fn statement_of(&mut self, name: &str, args: &Args, range: TextRange) -> Option<Value> {
         let first = args.positional.first();
         let value = match name {
             "text" | "literal_column" | "DDL" | "quoted_name" | "TextClause" => {
@@ -131,7 +140,7 @@ impl Walker<'_> {
             }
             "delete" | "update" | "insert" => {
                 let table = first.or(None).cloned().or_else(|| args.keyword("table"));
-                let table = table.and_then(|value| self.table_of(&value));
+                let table = table.and_then(|value| table_of(&value));
                 let table = table.unwrap_or_else(|| Text::hole(self.written(range)));
                 let kind = match name {
                     "delete" => ChangeKind::Delete,
@@ -143,6 +152,15 @@ impl Walker<'_> {
             "select" | "exists" | "union" | "union_all" | "except_" | "intersect" => {
                 self.select(args, range)
             }
+            _ => return None,
+        };
+        Some(value)
+    }
+
+    /// Parts of expressions.
+    fn expression_of(&self, name: &str, args: &Args, range: TextRange) -> Option<Value> {
+        let first = args.positional.first();
+        let value = match name {
             "and_" | "or_" => {
                 let separator = if name == "and_" { " AND " } else { " OR " };
                 Value::sql(junction(&args.positional, separator))
@@ -168,8 +186,16 @@ impl Walker<'_> {
             | "nullsfirst" => Value::sql(":value".into()),
             "desc" | "asc" | "distinct" | "any_" | "all_" | "aliased" | "alias" | "lateral"
             | "nulls_last" => first.cloned().unwrap_or(Value::None),
-            "inspect" => Value::Inspector,
-            "Inspector" | "from_engine" | "reflection" => Value::Inspector,
+            _ => return None,
+        };
+        Some(value)
+    }
+
+    /// What runs statements, and what only describes the schema.
+    fn machinery(&mut self, name: &str, args: &Args, range: TextRange) -> Option<Value> {
+        let first = args.positional.first();
+        let value = match name {
+            "inspect" | "Inspector" | "from_engine" | "reflection" => Value::Inspector,
             "Session"
             | "sessionmaker"
             | "scoped_session"
@@ -200,7 +226,7 @@ impl Walker<'_> {
             | "Sequence"
             | "FetchedValue" => Value::External("sqlalchemy.item".into()),
             "DropTable" | "DropSchema" | "CreateSchema" => {
-                let table = first.and_then(|value| self.table_of(value));
+                let table = first.and_then(table_of);
                 let named = table.unwrap_or_else(|| self.name_of(first.cloned(), range));
                 let words = match name {
                     "DropTable" => "DROP TABLE ",
@@ -211,7 +237,7 @@ impl Walker<'_> {
             }
             "CreateTable" | "CreateIndex" | "DropIndex" | "AddConstraint" | "DropConstraint"
             | "CreateSequence" | "DropSequence" => Value::sql("SELECT 1".into()),
-            _ => return types::construct(name, args),
+            _ => return None,
         };
         Some(value)
     }
@@ -223,46 +249,9 @@ impl Walker<'_> {
             items => items.to_vec(),
         };
         for item in &items {
-            self.select_item(&mut query, item);
+            select_item(&mut query, item);
         }
         Value::Query(Rc::new(query))
-    }
-
-    /// One more thing that a query selects.
-    pub(super) fn select_item(&mut self, query: &mut Query, item: &Value) {
-        let table = match item {
-            Value::Table(_) | Value::Class(_) => self.table_of(item),
-            Value::Column(text, _) => {
-                query.columns.push(text.as_ref().clone());
-                self.table_of(item)
-            }
-            Value::External(path) => {
-                let name = path.rsplit('.').next().unwrap_or(path);
-                let is_class = name.starts_with(|c: char| c.is_uppercase());
-                is_class.then(|| self.table_of(item)).flatten()
-            }
-            other => {
-                query.columns.push(other.operand());
-                query.is_narrowed = true;
-                if let (Value::Unknown(source), true) = (other, query.entity.is_empty()) {
-                    source.as_ref().clone_into(&mut query.entity);
-                }
-                None
-            }
-        };
-        if let Value::Class(class) = item {
-            query.entity.clone_from(&class.name);
-            query.is_orm = true;
-        }
-        if let Value::External(path) = item {
-            path.rsplit('.').next().unwrap_or(path).clone_into(&mut query.entity);
-            query.is_orm = true;
-        }
-        match (&query.table, table) {
-            (None, Some(table)) => query.table = Some(Rc::new(table)),
-            (Some(old), Some(new)) if **old != new => query.is_narrowed = true,
-            _ => {}
-        }
     }
 
     pub(super) fn on_table(
@@ -375,170 +364,43 @@ impl Walker<'_> {
         }
         Value::Change(Rc::new(change))
     }
+}
 
-    pub(super) fn on_expression(
-        &mut self,
-        receiver: &Value,
-        name: &str,
-        args: &Args,
-        range: TextRange,
-    ) -> Value {
-        let own = receiver.operand();
-        let first = args.positional.first();
-        let with = |words: &str| {
-            Value::sql(own.clone().and(" ").and(words).and(" ").plus(&operand(first)))
-        };
-        match name {
-            "is_" if matches!(first, Some(Value::None)) => Value::sql(own.and(" IS NULL")),
-            "isnot" | "is_not" if matches!(first, Some(Value::None)) => {
-                Value::sql(own.and(" IS NOT NULL"))
-            }
-            "is_" => with("IS"),
-            "isnot" | "is_not" => with("IS NOT"),
-            "in_" => within(&own, "IN", first),
-            "notin_" | "not_in" => within(&own, "NOT IN", first),
-            "like" => with("LIKE"),
-            "ilike" => with("ILIKE"),
-            "notlike" | "not_like" => with("NOT LIKE"),
-            "notilike" | "not_ilike" => with("NOT ILIKE"),
-            "startswith" | "endswith" | "contains" | "icontains" | "regexp_match" | "match"
-            | "has_key" | "any" | "has" | "istartswith" => {
-                Value::sql(own.and(" LIKE ").plus(&":pattern".into()))
-            }
-            "is_distinct_from" => with("IS DISTINCT FROM"),
-            "is_not_distinct_from" | "isnot_distinct_from" => with("IS NOT DISTINCT FROM"),
-            "between" => {
-                let second = args.positional.get(1);
-                Value::sql(
-                    own.and(" BETWEEN ").plus(&operand(first)).and(" AND ").plus(&operand(second)),
-                )
-            }
-            "cast" => {
-                let to = first.map_or_else(|| "text".into(), |value| self.type_of(value, range));
-                Value::sql(Text::known("CAST(").plus(&own).and(" AS ").plus(&to).and(")"))
-            }
-            "op" | "bool_op" | "concat" => Value::sql(own.and(" = ").plus(&":value".into())),
-            "execute" if args.positional.is_empty() => {
-                self.send(&own, range);
-                Value::Rows(Rc::default())
-            }
-            _ => receiver.clone(),
+/// One more thing that a query selects.
+pub(super) fn select_item(query: &mut Query, item: &Value) {
+    let table = match item {
+        Value::Table(_) | Value::Class(_) => table_of(item),
+        Value::Column(text, _) => {
+            query.columns.push(text.as_ref().clone());
+            table_of(item)
         }
-    }
-
-    pub(super) fn sql_binary(
-        &mut self,
-        left: &Value,
-        op: Operator,
-        right: &Value,
-        range: TextRange,
-    ) -> Value {
-        if let Value::OneOf(values) = left {
-            let all: Vec<Value> =
-                values.iter().map(|value| self.sql_binary(value, op, right, range)).collect();
-            return Value::one_of(all, self.written(range));
+        Value::External(path) => {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let is_class = name.starts_with(|c: char| c.is_uppercase());
+            is_class.then(|| table_of(item)).flatten()
         }
-        match op {
-            Operator::BitAnd => Value::sql(junction(&[left.clone(), right.clone()], " AND ")),
-            Operator::BitOr => Value::sql(junction(&[left.clone(), right.clone()], " OR ")),
-            _ => {
-                let sign = match op {
-                    Operator::Sub => " - ",
-                    Operator::Mult => " * ",
-                    Operator::Div | Operator::FloorDiv => " / ",
-                    Operator::Mod => " % ",
-                    _ => " + ",
-                };
-                Value::sql(left.operand().and(sign).plus(&right.operand()))
+        other => {
+            query.columns.push(other.operand());
+            query.is_narrowed = true;
+            if let (Value::Unknown(source), true) = (other, query.entity.is_empty()) {
+                source.as_ref().clone_into(&mut query.entity);
             }
+            None
         }
-    }
-
-    pub(super) fn sql_compare(&mut self, left: &Value, op: CmpOp, right: &Value) -> Value {
-        let is_null = right.is_none();
-        let sign = match op {
-            CmpOp::Eq if is_null => " IS ",
-            CmpOp::NotEq if is_null => " IS NOT ",
-            CmpOp::Eq | CmpOp::Is => " = ",
-            CmpOp::NotEq | CmpOp::IsNot => " <> ",
-            CmpOp::Lt => " < ",
-            CmpOp::LtE => " <= ",
-            CmpOp::Gt => " > ",
-            CmpOp::GtE => " >= ",
-            CmpOp::In => " IN ",
-            CmpOp::NotIn => " NOT IN ",
-        };
-        Value::sql(left.operand().and(sign).plus(&right.operand()))
-    }
-}
-
-/// The condition of a WHERE.
-pub(super) fn condition(value: &Value) -> Text {
-    match value {
-        Value::Sql(text) if text.as_known().is_some_and(|known| known.contains(' ')) => {
-            Text::known("(").plus(text).and(")")
-        }
-        Value::Sql(text) | Value::Column(text, _) => text.as_ref().clone(),
-        Value::Bool(_) => value.operand(),
-        Value::Text(text) => text.as_ref().clone(),
-        Value::Query(query) => Text::known("EXISTS ").plus(&query.sql()).and(" AND id = :id"),
-        Value::Unknown(source) => Text::known("id = ").plus(&parameter(source)),
-        _ => "id = :id".into(),
-    }
-}
-
-/// `column = value`.
-pub(super) fn equals(column: &Value, value: &Value) -> Text {
-    if value.is_none() {
-        return column.operand().and(" IS NULL");
-    }
-    column.operand().and(" = ").plus(&value.operand())
-}
-
-fn assignment(name: &str, value: &Value) -> Text {
-    Text::known(identifier(name)).and(" = ").plus(&value.operand())
-}
-
-/// The SET of an UPDATE.
-pub(super) fn sets(pairs: &[(Value, Value)]) -> Vec<Text> {
-    pairs
-        .iter()
-        .map(|(key, value)| match key {
-            Value::Column(_, name) => assignment(name, value),
-            Value::External(path) => assignment(path.rsplit('.').next().unwrap_or(path), value),
-            _ => match key.as_str() {
-                Some(name) => assignment(&name, value),
-                None => Text::hole("column").and(" = ").plus(&value.operand()),
-            },
-        })
-        .collect()
-}
-
-fn operand(value: Option<&Value>) -> Text {
-    value.map_or_else(|| ":value".into(), Value::operand)
-}
-
-fn within(own: &Text, words: &str, value: Option<&Value>) -> Value {
-    let list = match value {
-        Some(value @ (Value::List(_) | Value::Query(_))) => value.operand(),
-        Some(Value::Unknown(source)) => Text::known("(").plus(&parameter(source)).and(")"),
-        _ => "(:values)".into(),
     };
-    Value::sql(own.clone().and(" ").and(words).and(" ").plus(&list))
-}
-
-fn junction(values: &[Value], separator: &str) -> Text {
-    let parts: Vec<Text> = values.iter().map(condition).collect();
-    if parts.is_empty() {
-        return "true".into();
+    if let Value::Class(class) = item {
+        query.entity.clone_from(&class.name);
+        query.is_orm = true;
     }
-    Text::known("(").plus(&Text::joined(&parts, &separator.into())).and(")")
-}
-
-fn function(name: &str, args: &Args) -> Value {
-    let operands: Vec<Text> = args.positional.iter().map(Value::operand).collect();
-    let list = Text::joined(&operands, &", ".into());
-    Value::sql(Text::known(identifier(name)).and("(").plus(&list).and(")"))
+    if let Value::External(path) = item {
+        path.rsplit('.').next().unwrap_or(path).clone_into(&mut query.entity);
+        query.is_orm = true;
+    }
+    match (&query.table, table) {
+        (None, Some(table)) => query.table = Some(Rc::new(table)),
+        (Some(old), Some(new)) if **old != new => query.is_narrowed = true,
+        _ => {}
+    }
 }
 
 fn named_column(args: &Args, range: TextRange, walker: &Walker<'_>) -> Value {

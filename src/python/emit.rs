@@ -1,5 +1,7 @@
 //! What the file sends becomes statements with their places in it.
 
+use std::fmt::Write as _;
+
 use crate::effect::{self, Effect};
 use crate::python::text::{Piece, Text};
 use crate::sql::lexer::{Lexer, Token, TokenKind};
@@ -225,7 +227,7 @@ impl Flat {
                     flat.text.push('.');
                 }
                 Piece::Hole(source) => {
-                    flat.text.push_str(&format!("{MARKER}{}_", flat.holes.len()));
+                    let _ = write!(flat.text, "{MARKER}{}_", flat.holes.len());
                     flat.holes.push(source.clone());
                 }
             }
@@ -307,8 +309,6 @@ impl Flat {
                 && part[MARKER.len()..].find('_') == Some(part.len() - MARKER.len() - 1);
             if is_whole && parameters {
                 out.push_str(&self.replaced(part, |source| format!(":{}", bare(source))));
-            } else if matches!(kind, TokenKind::String(_)) {
-                out.push_str(&self.replaced(part, |source| bare(source)));
             } else {
                 out.push_str(&self.replaced(part, bare));
             }
@@ -377,12 +377,14 @@ fn unknown_object(effect: &Effect) -> Option<String> {
 /// Whether it only makes or renames something whose name is not known.
 fn makes_unknown(effect: &Effect) -> bool {
     match effect {
-        Effect::CreateTable { table, .. } | Effect::AddColumn { table, .. } => is_unknown(table),
+        Effect::CreateTable { table, .. }
+        | Effect::AddColumn { table, .. }
+        | Effect::RenameColumn { table, .. } => is_unknown(table),
         Effect::CreateSchema { schema } => schema.contains(MARKER),
         Effect::CreateType { name } => is_unknown(name),
-        Effect::RenameTable { from, to } => is_unknown(from) || is_unknown(to),
-        Effect::RenameType { from, to } => is_unknown(from) || is_unknown(to),
-        Effect::RenameColumn { table, .. } => is_unknown(table),
+        Effect::RenameTable { from, to } | Effect::RenameType { from, to } => {
+            is_unknown(from) || is_unknown(to)
+        }
         Effect::AttachPartition { parent, partition } => {
             is_unknown(parent) || is_unknown(partition)
         }

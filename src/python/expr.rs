@@ -8,6 +8,7 @@ use ruff_python_ast::{
 };
 use ruff_text_size::{Ranged, TextRange};
 
+use super::expressions;
 use super::strings;
 use super::text::{Piece, Place, Text};
 use super::value::{Lambda, Value};
@@ -88,18 +89,7 @@ impl Walker<'_> {
             Expr::ListComp(it) => self.comprehension(&it.generators, &it.elt, it.range),
             Expr::SetComp(it) => self.comprehension(&it.generators, &it.elt, it.range),
             Expr::Generator(it) => self.comprehension(&it.generators, &it.elt, it.range),
-            Expr::DictComp(it) => {
-                let pairs = self.rounds_of(&it.generators, &mut |walker| {
-                    let key = it.key.as_ref().map_or(Value::None, |key| walker.eval(key));
-                    Value::list(vec![key, walker.eval(&it.value)])
-                });
-                let Some((pairs, true)) = pairs else { return self.unknown(it.range) };
-                let pairs = pairs.into_iter().filter_map(|pair| match pair {
-                    Value::List(items) => Some((items.first()?.clone(), items.get(1)?.clone())),
-                    _ => None,
-                });
-                Value::Dict(Rc::new(pairs.collect()))
-            }
+            Expr::DictComp(it) => self.dict_comprehension(it),
             Expr::Lambda(it) => {
                 let (module, definition) = (self.module(), it.clone());
                 let frame = Some(self.frame().id);
@@ -323,7 +313,7 @@ impl Walker<'_> {
         let rights: Vec<Value> = it.comparators.iter().map(|right| self.eval(right)).collect();
         let ([op], [right]) = (&*it.ops, rights.as_slice()) else { return self.unknown(it.range) };
         if is_sql(&left) || is_sql(right) {
-            return self.sql_compare(&left, *op, right);
+            return expressions::compare(&left, *op, right);
         }
         compared(&left, *op, right).map_or_else(|| self.unknown(it.range), Value::Bool)
     }
@@ -369,6 +359,19 @@ impl Walker<'_> {
         }
     }
 
+    fn dict_comprehension(&mut self, it: &ruff_python_ast::ExprDictComp) -> Value {
+        let pairs = self.rounds_of(&it.generators, &mut |walker| {
+            let key = it.key.as_ref().map_or(Value::None, |key| walker.eval(key));
+            Value::list(vec![key, walker.eval(&it.value)])
+        });
+        let Some((pairs, true)) = pairs else { return self.unknown(it.range) };
+        let pairs = pairs.into_iter().filter_map(|pair| match pair {
+            Value::List(items) => Some((items.first()?.clone(), items.get(1)?.clone())),
+            _ => None,
+        });
+        Value::Dict(Rc::new(pairs.collect()))
+    }
+
     /// What `each` makes of every round of a comprehension, and whether all of them happen; `None`
     /// where the rounds are not known, after it was gone through once.
     fn rounds_of(
@@ -380,7 +383,7 @@ impl Walker<'_> {
             return Some((vec![each(self)], true));
         };
         let over = self.eval(&first.iter);
-        let known = self.items(&over).filter(|items| items.len() <= LONGEST);
+        let known = over.items().filter(|items| items.len() <= LONGEST);
         let is_known = known.is_some();
         let mut is_sure = !matches!(over, Value::OneOf(_));
         let element = match &over {
@@ -481,8 +484,13 @@ fn compared(left: &Value, op: CmpOp, right: &Value) -> Option<bool> {
         (Value::Bool(a), Value::Bool(b)) => Some(a == b),
         (Value::None, Value::None) => Some(true),
         (Value::None, other) | (other, Value::None) => match other {
-            Value::Unknown(_) | Value::OneOf(_) | Value::External(_) | Value::Row(_) => None,
-            Value::Rows(_) | Value::Method(_) | Value::File(_) => None,
+            Value::Unknown(_)
+            | Value::OneOf(_)
+            | Value::External(_)
+            | Value::Row(_)
+            | Value::Rows(_)
+            | Value::Method(_)
+            | Value::File(_) => None,
             _ => Some(false),
         },
         _ => None,

@@ -97,7 +97,7 @@ impl Walker<'_> {
         }
         match (path, name) {
             ("alembic.context" | "alembic.op", "bind" | "connection") => Value::Handle,
-            _ if path.ends_with(".db") && matches!(name, "session" | "engine") => Value::Handle,
+            _ if last(path) == "db" && matches!(name, "session" | "engine") => Value::Handle,
             ("string", "digits") => Value::text("0123456789"),
             _ => Value::External(format!("{path}.{name}").into()),
         }
@@ -111,7 +111,7 @@ impl Walker<'_> {
         range: TextRange,
     ) -> Value {
         match (name, &class.table) {
-            ("__table__", Some(table)) => return Value::Table(Rc::clone(table)),
+            ("__table__" | "c" | "columns", Some(table)) => return Value::Table(Rc::clone(table)),
             ("__tablename__", Some(table)) => return Value::Text(Rc::clone(table)),
             ("__members__", _) if class.is_enum => {
                 let members =
@@ -120,7 +120,6 @@ impl Walker<'_> {
                     members.map(|(name, value)| (Value::text(name.as_str()), value.clone()));
                 return Value::Dict(Rc::new(pairs.collect()));
             }
-            ("c" | "columns", Some(table)) => return Value::Table(Rc::clone(table)),
             _ => {}
         }
         match class.members.iter().find(|(own, _)| own == name) {
@@ -245,4 +244,9 @@ pub(super) fn column(table: &Rc<Text>, name: &str) -> Value {
     }
     text.push(&identifier(name));
     Value::Column(Rc::new(text), name.into())
+}
+
+/// The last part of a path.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
 }

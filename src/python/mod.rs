@@ -5,12 +5,14 @@
 //! expression: never nothing.
 
 mod assigned;
+mod builtins;
 mod call;
 mod classes;
 mod core;
 mod django;
 mod emit;
 mod expr;
+mod expressions;
 mod mentions;
 mod methods;
 mod modules;

@@ -89,13 +89,10 @@ impl Walker<'_> {
     pub(super) fn import(&mut self, it: &StmtImport) {
         for alias in &it.names {
             let path = alias.name.as_str();
-            let (name, path) = match &alias.asname {
-                Some(name) => (name.as_str(), path),
-                None => {
-                    let first = path.split('.').next().unwrap_or(path);
-                    (first, first)
-                }
-            };
+            // `import a.b` brings in `a`; `import a.b as c` brings in `a.b`.
+            let first = path.split('.').next().unwrap_or(path);
+            let (name, path) =
+                alias.asname.as_ref().map_or((first, first), |name| (name.as_str(), path));
             self.frame().names.insert(name.to_owned(), Value::External(path.into()));
         }
     }
@@ -192,7 +189,7 @@ impl Walker<'_> {
     }
 
     /// A name that some `import *` brought in.
-    pub(super) fn from_star(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn starred(&mut self, name: &str) -> Option<Value> {
         let stars = self.loaded[self.module()].stars.clone();
         let own = stars.iter().find_map(|star| match star {
             Star::Module(index) => self.member_of(*index, name),

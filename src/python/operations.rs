@@ -54,12 +54,11 @@ impl Walker<'_> {
         }
         match name {
             "f" => args.positional.first().cloned().unwrap_or(Value::None),
-            "get_bind" | "get_context" | "get_impl" => Value::Handle,
+            "get_bind" | "get_context" | "get_impl" | "begin_transaction" => Value::Handle,
             "inline_literal" => {
                 args.positional.first().map_or(Value::None, |value| Value::sql(value.operand()))
             }
             "is_offline_mode" => Value::Bool(false),
-            "begin_transaction" => Value::Handle,
             "execute" => {
                 self.execute(args.get(0, "sqltext").or_else(|| args.keyword("sql")), range);
                 Value::None
@@ -89,7 +88,7 @@ impl Walker<'_> {
                 Value::Batch(Rc::new(self.table_name(args, 0, "table_name", range)))
             }
             "bulk_insert" => {
-                if let Some(table) = args.get(0, "table").and_then(|value| self.table_of(&value)) {
+                if let Some(table) = args.get(0, "table").and_then(|value| table_of(&value)) {
                     self.send(&Change::new(ChangeKind::Insert, table).sql(), range);
                 }
                 Value::None
@@ -236,28 +235,28 @@ impl Walker<'_> {
             Some(schema) => self.name_of(Some(schema), range).and(".").plus(&table),
         }
     }
+}
 
-    /// The table that a value stands for.
-    pub(super) fn table_of(&self, value: &Value) -> Option<Text> {
-        match value {
-            Value::Table(name) => Some(name.as_ref().clone()),
-            Value::Class(class) => match &class.table {
-                Some(table) => Some(table.as_ref().clone()),
-                None => Some(Text::hole(format!("the table of {}", class.name))),
-            },
-            Value::Instance(class) => class.table.as_ref().map(|table| table.as_ref().clone()),
-            Value::External(path) => {
-                let name = path.rsplit('.').next().unwrap_or(path);
-                Some(Text::hole(format!("the table of {name}")))
-            }
-            Value::Unknown(source) => Some(Text::hole(format!("the table of {source}"))),
-            Value::Query(query) => query.table.as_ref().map(|table| table.as_ref().clone()),
-            Value::Column(text, _) => text.pieces.iter().find_map(|piece| match piece {
-                super::text::Piece::Qualifier(table) => Some(Text::known(table.as_str())),
-                _ => None,
-            }),
-            _ => None,
+/// The table that a value stands for.
+pub(super) fn table_of(value: &Value) -> Option<Text> {
+    match value {
+        Value::Table(name) => Some(name.as_ref().clone()),
+        Value::Class(class) => match &class.table {
+            Some(table) => Some(table.as_ref().clone()),
+            None => Some(Text::hole(format!("the table of {}", class.name))),
+        },
+        Value::Instance(class) => class.table.as_ref().map(|table| table.as_ref().clone()),
+        Value::External(path) => {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            Some(Text::hole(format!("the table of {name}")))
         }
+        Value::Unknown(source) => Some(Text::hole(format!("the table of {source}"))),
+        Value::Query(query) => query.table.as_ref().map(|table| table.as_ref().clone()),
+        Value::Column(text, _) => text.pieces.iter().find_map(|piece| match piece {
+            super::text::Piece::Qualifier(table) => Some(Text::known(table.as_str())),
+            _ => None,
+        }),
+        _ => None,
     }
 }
 

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use ruff_text_size::TextRange;
 
 use super::call::Args;
-use super::core::{condition, equals, sets};
+use super::core::select_item;
 use super::emit::identifier;
+use super::expressions::{condition, equals, sets};
 use super::methods::column;
+use super::operations::table_of;
 use super::text::Text;
 use super::value::{Change, ChangeKind, Class, Found, Query, Value};
 use super::walk::Walker;
@@ -79,13 +81,13 @@ impl Walker<'_> {
                 let mut query = Query { is_orm: true, ..Query::default() };
                 for item in &args.positional {
                     for item in item.alternatives().to_vec() {
-                        self.select_item(&mut query, &item);
+                        select_item(&mut query, &item);
                     }
                 }
                 Value::Query(Rc::new(query))
             }
             "get" => match args.positional.first() {
-                Some(entity) => Value::Row(self.found(&entity.clone())),
+                Some(entity) => Value::Row(found(&entity.clone())),
                 None => self.unknown(range),
             },
             "delete" => {
@@ -98,7 +100,7 @@ impl Walker<'_> {
             }
             "bulk_update_mappings" => {
                 let entity = args.positional.first().cloned().unwrap_or(Value::None);
-                let table = self.table_of(&entity).unwrap_or_else(|| Text::hole("table"));
+                let table = table_of(&entity).unwrap_or_else(|| Text::hole("table"));
                 let mut change = Change::new(ChangeKind::Update, table);
                 change.filters.push("id = :id".into());
                 self.send(&change.sql(), range);
@@ -148,30 +150,22 @@ impl Walker<'_> {
             | "reset"
             | "schema_for_object"
             | "close_all"
-            | "remove" => self.unknown(range),
+            | "remove"
+            | "copy_from"
+            | "copy_expert"
+            | "copy"
+            | "copy_to" => self.unknown(range),
             "fetchone" => Value::Row(Rc::default()),
             "fetchall" | "fetchmany" => Value::Rows(Rc::default()),
-            "copy_from" | "copy_expert" | "copy" | "copy_to" => self.unknown(range),
             // Which of these it is matters little: what they give runs SQL.
             _ => Value::Handle,
         }
     }
 
-    /// An object of the ORM, by its class.
-    fn found(&self, entity: &Value) -> Rc<Found> {
-        let table = self.table_of(entity).filter(|table| table.as_known().is_some());
-        let name = match entity {
-            Value::Class(class) => class.name.clone(),
-            Value::External(path) => path.rsplit('.').next().unwrap_or(path).to_owned(),
-            _ => "an unknown class".to_owned(),
-        };
-        Rc::new(Found { table: table.map(Rc::new), entity: name, is_orm: true })
-    }
-
     fn delete_object(&mut self, object: &Value, range: TextRange) {
         let table = match object {
             Value::Row(found) => found.table.as_ref().map(|table| table.as_ref().clone()),
-            Value::Instance(_) => self.table_of(object),
+            Value::Instance(_) => table_of(object),
             Value::OneOf(values) => {
                 for value in values.iter().filter(|value| !value.is_none()) {
                     self.delete_object(value, range);
@@ -251,7 +245,7 @@ impl Walker<'_> {
             "count" => return self.unknown(range),
             "select_from" => {
                 if let (None, Some(from)) = (&query.table, args.positional.first()) {
-                    next.table = self.table_of(from).map(Rc::new);
+                    next.table = table_of(from).map(Rc::new);
                 }
             }
             "order_by" | "options" | "execution_options" | "label" | "scalar_subquery"
@@ -278,7 +272,7 @@ impl Walker<'_> {
         if let Some(table) = &class.table {
             match name {
                 "query" => {
-                    let query = self.found(&Value::Class(Rc::clone(class)));
+                    let query = found(&Value::Class(Rc::clone(class)));
                     let query = Query {
                         table: query.table.clone(),
                         entity: query.entity.clone(),
@@ -374,6 +368,17 @@ impl Walker<'_> {
         }
         self.unknown(range)
     }
+}
+
+/// An object of the ORM, by its class.
+fn found(entity: &Value) -> Rc<Found> {
+    let table = table_of(entity).filter(|table| table.as_known().is_some());
+    let name = match entity {
+        Value::Class(class) => class.name.clone(),
+        Value::External(path) => path.rsplit('.').next().unwrap_or(path).to_owned(),
+        _ => "an unknown class".to_owned(),
+    };
+    Rc::new(Found { table: table.map(Rc::new), entity: name, is_orm: true })
 }
 
 /// Whether what is not known looks like a query.

@@ -18,8 +18,7 @@ pub(super) fn shown(value: &Value, source: &str) -> Vec<Text> {
         Value::Bool(true) => "True".into(),
         Value::Bool(false) => "False".into(),
         Value::None => "None".into(),
-        Value::Table(name) => name.as_ref().clone(),
-        Value::Column(name, _) | Value::Sql(name) => name.as_ref().clone(),
+        Value::Table(name) | Value::Column(name, _) | Value::Sql(name) => name.as_ref().clone(),
         Value::Type(of) => of.sql.clone(),
         Value::List(items) => listed(items).unwrap_or_else(|| Text::hole(source)),
         Value::Unknown(inner) => Text::hole(&**inner),
@@ -47,11 +46,15 @@ pub(super) fn concatenated(parts: &[Vec<Text>], source: &str) -> Value {
     for part in parts {
         if all.len() * part.len() > MOST_TEXTS {
             let hole = Text::hole(source);
-            all.iter_mut().for_each(|text| text.append(&hole));
+            for text in &mut all {
+                text.append(&hole);
+            }
             continue;
         }
         if let [only] = part.as_slice() {
-            all.iter_mut().for_each(|text| text.append(only));
+            for text in &mut all {
+                text.append(only);
+            }
         } else {
             all =
                 all.iter().flat_map(|text| part.iter().map(|end| text.clone().plus(end))).collect();
@@ -167,14 +170,14 @@ pub(super) fn method(text: &Rc<Text>, name: &str, args: &Args, source: &str) -> 
     let unknown = || Value::of(Text::hole(source));
     match name {
         "format" => format(text, args, source),
-        "format_map" => unknown(),
         "strip" => Value::of(text.trimmed(first_text.as_deref(), true, true)),
         "lstrip" => Value::of(text.trimmed(first_text.as_deref(), true, false)),
         "rstrip" => Value::of(text.trimmed(first_text.as_deref(), false, true)),
         "lower" | "casefold" => Value::of(text.map(str::to_lowercase)),
         "upper" => Value::of(text.map(str::to_uppercase)),
         "encode" | "decode" | "__str__" | "expandtabs" => Value::Text(Rc::clone(text)),
-        "title" | "capitalize" | "swapcase" | "zfill" | "ljust" | "rjust" | "center" => unknown(),
+        "format_map" | "title" | "capitalize" | "swapcase" | "zfill" | "ljust" | "rjust"
+        | "center" => unknown(),
         "join" => match first {
             Some(Value::List(items)) => {
                 let parts: Vec<Vec<Text>> = items.iter().map(|item| shown(item, source)).collect();

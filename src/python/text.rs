@@ -130,31 +130,32 @@ impl Text {
     pub(super) fn trimmed(&self, characters: Option<&str>, front: bool, back: bool) -> Self {
         let is_trimmed = |c: char| characters.map_or(c.is_whitespace(), |set| set.contains(c));
         let mut pieces = self.pieces.clone();
-        while front {
+        let mut is_open = front;
+        while is_open {
             let Some(Piece::Known(text, place)) = pieces.first_mut() else { break };
             let kept = text.trim_start_matches(is_trimmed);
             if let Some(place) = place {
                 place.start += text.len() - kept.len();
             }
             *text = kept.to_owned();
-            if !text.is_empty() {
-                break;
+            is_open = text.is_empty();
+            if is_open {
+                pieces.remove(0);
             }
-            pieces.remove(0);
         }
-        while back {
+        is_open = back;
+        while is_open {
             let Some(Piece::Known(text, _)) = pieces.last_mut() else { break };
             text.truncate(text.trim_end_matches(is_trimmed).len());
-            if !text.is_empty() {
-                break;
+            is_open = text.is_empty();
+            if is_open {
+                pieces.pop();
             }
-            pieces.pop();
         }
         Self { pieces }
     }
 
-    /// The parts between the places where `fields` are, as `(byte range, replacement)` in the known
-    /// part number `index`.
+    /// A part of a known part, with its own place.
     pub(super) fn cut(text: &str, place: Option<Place>, start: usize, end: usize) -> Piece {
         let place = place.map(|place| Place { start: place.start + start, ..place });
         Piece::Known(text[start..end].to_owned(), place)

@@ -284,8 +284,7 @@ impl Value {
         match self {
             Self::Handle | Self::Batch(_) => true,
             Self::External(path) => matches!(&**path, "alembic.op" | "alembic.context"),
-            Self::List(items) => items.iter().any(Self::reaches_database),
-            Self::OneOf(items) => items.iter().any(Self::reaches_database),
+            Self::List(items) | Self::OneOf(items) => items.iter().any(Self::reaches_database),
             Self::Dict(items) => items.iter().any(|(_, value)| value.reaches_database()),
             _ => false,
         }
@@ -317,6 +316,23 @@ impl Value {
             | Self::Handle
             | Self::Batch(_)
             | Self::Dialect => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The values that a loop goes through, where they are known.
+    pub(super) fn items(&self) -> Option<Vec<Self>> {
+        match self {
+            Self::List(items) => Some(items.as_ref().clone()),
+            Self::Dict(pairs) => Some(pairs.iter().map(|(key, _)| key.clone()).collect()),
+            Self::Class(class) if class.is_enum => {
+                let members = class.members.iter().filter(|(_, v)| !matches!(v, Self::Function(_)));
+                Some(members.map(|(_, value)| value.clone()).collect())
+            }
+            Self::OneOf(values) => {
+                let lists: Option<Vec<Vec<Self>>> = values.iter().map(Self::items).collect();
+                Some(lists?.concat())
+            }
             _ => None,
         }
     }

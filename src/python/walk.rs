@@ -337,7 +337,7 @@ impl<'m> Walker<'m> {
         let mut ends = Vec::new();
         let mut flows = Vec::new();
         for body in bodies {
-            self.frame().names = before.clone();
+            self.frame().names.clone_from(&before);
             let depth = self.branch.len();
             self.enter_branch();
             let flow = self.block(body);
@@ -391,10 +391,10 @@ impl<'m> Walker<'m> {
                     &handler.body[..]
                 })
                 .collect();
-            let handled = self.branches(&handlers, true, it.range);
-            if handled != Flow::Next && flow == Flow::Next {
+            let after = self.branches(&handlers, true, it.range);
+            if after != Flow::Next && flow == Flow::Next {
                 self.enter_branch();
-            } else if flow != Flow::Next && handled == Flow::Next {
+            } else if flow != Flow::Next && after == Flow::Next {
                 let all_leave = it.handlers.iter().all(|handler| {
                     let ExceptHandler::ExceptHandler(handler) = handler;
                     matches!(handler.body.last(), Some(Stmt::Raise(_) | Stmt::Return(_)))
@@ -411,24 +411,6 @@ impl<'m> Walker<'m> {
         }
     }
 
-    /// The values that a loop goes through, where they are known.
-    pub(super) fn items(&self, over: &Value) -> Option<Vec<Value>> {
-        match over {
-            Value::List(items) => Some(items.as_ref().clone()),
-            Value::Dict(pairs) => Some(pairs.iter().map(|(key, _)| key.clone()).collect()),
-            Value::Class(class) if class.is_enum => {
-                let members =
-                    class.members.iter().filter(|(_, v)| !matches!(v, Value::Function(_)));
-                Some(members.map(|(_, value)| value.clone()).collect())
-            }
-            Value::OneOf(values) => {
-                let lists: Option<Vec<Vec<Value>>> = values.iter().map(|v| self.items(v)).collect();
-                Some(lists?.concat())
-            }
-            _ => None,
-        }
-    }
-
     fn each(
         &mut self,
         target: &Expr,
@@ -438,37 +420,34 @@ impl<'m> Walker<'m> {
         range: TextRange,
     ) -> Flow {
         let depth = self.branch.len();
-        match self.items(over).filter(|items| items.len() <= self.rounds) {
-            Some(items) => {
-                self.rounds -= items.len();
-                if matches!(over, Value::OneOf(_)) {
-                    self.enter_branch();
+        if let Some(items) = over.items().filter(|items| items.len() <= self.rounds) {
+            self.rounds -= items.len();
+            if matches!(over, Value::OneOf(_)) {
+                self.enter_branch();
+            }
+            for item in items {
+                if !self.spend(1, range) {
+                    return Flow::Return;
                 }
-                for item in items {
-                    if !self.spend(1, range) {
-                        return Flow::Return;
-                    }
-                    self.assign(target, &item);
-                    match self.block(body) {
-                        Flow::Next | Flow::Continue => {}
-                        Flow::Break => break,
-                        left => return left,
-                    }
+                self.assign(target, &item);
+                match self.block(body) {
+                    Flow::Next | Flow::Continue => {}
+                    Flow::Break => break,
+                    left => return left,
                 }
             }
-            None => {
-                let element = match over {
-                    Value::Rows(found) => Value::Row(Rc::clone(found)),
-                    Value::Query(query) => Value::Row(query.found()),
-                    _ => Value::unknown(self.written(target.range())),
-                };
-                self.havoc(body);
-                let is_tuple = matches!(target, Expr::Tuple(_) | Expr::List(_));
-                let element =
-                    if is_tuple { Value::unknown(self.written(target.range())) } else { element };
-                self.assign(target, &element);
-                self.repeat(body, range);
-            }
+        } else {
+            let element = match over {
+                Value::Rows(found) => Value::Row(Rc::clone(found)),
+                Value::Query(query) => Value::Row(query.found()),
+                _ => Value::unknown(self.written(target.range())),
+            };
+            self.havoc(body);
+            let is_tuple = matches!(target, Expr::Tuple(_) | Expr::List(_));
+            let element =
+                if is_tuple { Value::unknown(self.written(target.range())) } else { element };
+            self.assign(target, &element);
+            self.repeat(body, range);
         }
         self.branch.truncate(depth);
         self.block(orelse)
@@ -561,7 +540,7 @@ impl<'m> Walker<'m> {
     pub(super) fn lookup(&mut self, name: &str) -> Value {
         match self.find(name) {
             Some(value) => self.arrived(value),
-            None => self.from_star(name).unwrap_or_else(|| Value::unknown(name)),
+            None => self.starred(name).unwrap_or_else(|| Value::unknown(name)),
         }
     }
 

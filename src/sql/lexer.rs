@@ -301,7 +301,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `\;` separates statements in psql; anything else is a command up to the end of the line, or
-    /// up to `\\`, behind which psql goes on reading.
+    /// up to `\\` outside of quotes, behind which psql goes on reading.
     fn backslash(&mut self) -> TokenKind {
         if self.peek(1) == b';' {
             return self.take(2, TokenKind::Semicolon);
@@ -310,13 +310,22 @@ impl<'a> Lexer<'a> {
             return self.take(2, TokenKind::Symbol(b':'));
         }
         self.at += 1;
+        let mut quote = None;
         while self.at < self.bytes.len() && !is_newline(self.bytes[self.at]) {
-            if self.peek(0) == b'\\' && self.peek(1) == b'\\' {
-                self.at += 2;
-                break;
+            match (quote, self.peek(0)) {
+                (None, b'\\') if self.peek(1) == b'\\' => {
+                    self.at += 2;
+                    break;
+                }
+                // Only between single quotes does a backslash take the next letter with it.
+                (Some(b'\''), b'\\') if !is_newline(self.peek(1)) => self.at += 1,
+                (Some(open), byte) if byte == open => quote = None,
+                (None, byte @ (b'\'' | b'"' | b'`')) => quote = Some(byte),
+                _ => {}
             }
             self.at += 1;
         }
+        self.at = self.at.min(self.bytes.len());
         TokenKind::MetaCommand
     }
 

@@ -270,6 +270,18 @@ fn what_is_left_out_before_parsing_may_overlap() {
     covers_everything("SELECT ON CONFLICT ON CONFLICT U&'\\.'TRUNCATE DO");
 }
 
+#[test]
+fn two_backslashes_in_quotes_do_not_end_a_psql_command() {
+    insta::assert_snapshot!(check("\\pset null '\\\\N'\nSELECT 1;\n\\echo \"a'b\" \\\\ SELECT 2;\n\\echo don't \\\\ go\nSELECT 3"), @r#"
+    1:1 psql | \pset null '\\N'
+    2:1 sql | SELECT 1
+    3:1 psql | \echo "a'b"
+    3:15 sql | SELECT 2
+    4:1 psql | \echo don't \\ go
+    5:1 sql | SELECT 3
+    "#);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -60,3 +60,13 @@ fn another_word_gets_the_nearest_rule() {
     let outcome = explain("locking").says("hint: `rowsafe explain` lists every rule");
     assert_eq!(outcome.stdout, "");
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let sandbox = Sandbox::new();
+    let line = "trap '' PIPE; { \"$0\" explain; echo \"exit $?\" >&2; } | exec true";
+    let program = env!("CARGO_BIN_EXE_rowsafe");
+    let outcome = Rowsafe::program(&sandbox, "sh").args(["-c", line, program]).run();
+    let outcome = outcome.exits_with(0).says("exit 0");
+    assert!(!outcome.stderr.contains("error"));
+}

@@ -19,6 +19,7 @@ mod check;
 mod connect;
 mod corpus;
 mod docs;
+mod fuzz_regressions;
 mod explain;
 mod formats;
 mod interrupt;

@@ -260,6 +260,11 @@ fn a_restore_is_reported() {
     );
     assert_eq!((told.snapshot(), &report["findings"]), (id.as_str(), &json!([])));
     assert_eq!(story.db.query_one_i64("SELECT count(legacy_id) FROM users"), 480);
+    assert_eq!(told.outcome.stdout, "");
+    // The same on standard output, for who asks for it.
+    let told = story.restore_here(&["no-such", "--format", "json"]);
+    let printed: Value = serde_json::from_str(&told.outcome.stdout).unwrap();
+    assert_eq!((&printed, &printed["verdict"]), (&told.report, &json!("error")));
 }
 
 #[test]

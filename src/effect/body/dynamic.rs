@@ -340,7 +340,9 @@ fn filled(texts: &[Built], known: fn(&str) -> String, unknown: &Part) -> Vec<Bui
 /// Every first text with every second one behind it; `None` where they are too many.
 fn joined(mut first: Vec<Built>, second: &[Built]) -> Option<Vec<Built>> {
     if let [only] = second {
-        first.iter_mut().for_each(|text| text.append(only));
+        for text in &mut first {
+            text.append(only);
+        }
         return Some(first);
     }
     if first.len() * second.len() > MAX_TEXTS {

@@ -244,8 +244,9 @@ impl<'a> Reader<'a> {
     fn piece(&mut self, piece: &Piece<'a>) {
         match piece {
             Piece::Sql(text) => {
-                let effects = read::read_text(text, self.depth + 1);
-                effects.into_iter().for_each(|effect| self.take(effect));
+                for effect in read::read_text(text, self.depth + 1) {
+                    self.take(effect);
+                }
             }
             Piece::Execute(text) => self.execute(text),
             Piece::Expression(tokens) | Piece::Assign(_, tokens) | Piece::Each(_, tokens) => {
@@ -345,8 +346,10 @@ impl<'a> Reader<'a> {
             for statement in crate::sql::split(&sql) {
                 for effect in read::read_statement(&statement, self.depth + 1) {
                     let is_known = !built.taints(&format!("{effect:?}"));
-                    let effect = if is_known { Some(effect) } else { tainted(effect, &built) };
-                    effect.into_iter().for_each(|effect| self.take(effect));
+                    let effect = if is_known { Some(effect) } else { tainted(&effect, &built) };
+                    if let Some(effect) = effect {
+                        self.take(effect);
+                    }
                 }
             }
         }
@@ -354,7 +357,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What an effect on an unknown name comes to: nothing, where it only adds.
-fn tainted(effect: Effect, built: &dynamic::Built) -> Option<Effect> {
+fn tainted(effect: &Effect, built: &dynamic::Built) -> Option<Effect> {
     match effect {
         Effect::CreateTable { .. }
         | Effect::CreateSchema { .. }

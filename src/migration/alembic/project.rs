@@ -77,7 +77,9 @@ fn scan(config: &AlembicConfig) -> (Revisions, Vec<String>) {
             named.iter().map(|place| format!("`{}`", place.display())).collect();
         warnings.push(format!("no revision files were found in {}", places.join(", ")));
     }
-    (revisions, warnings)
+    let mut python_path = config.python_path();
+    python_path.extend(config.script_location());
+    (revisions.with_python_path(python_path), warnings)
 }
 
 /// Alembic reads a file once, however many of its directories lead there.

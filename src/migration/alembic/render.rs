@@ -19,7 +19,10 @@ use super::output::{self, Output, Section};
 use super::revisions::{Revision, Revisions};
 use crate::child::capture::capture;
 use crate::environment::Environment;
+use crate::migration::modules::ProjectModules;
 use crate::script::{Knowledge, Origin, Script};
+use crate::sql::Statement;
+use crate::{python, rules};
 
 /// How long all rendering together may take unless somebody says otherwise.
 pub const DEADLINE: Duration = Duration::from_mins(2);
@@ -464,46 +467,56 @@ impl<'a> Inquiry<'a> {
     }
 
     fn script(&self, rendered: &Rendered) -> Script {
-        let revision = self.revisions.get(&rendered.revision);
         let text = rendered.section.as_ref().map(|s| s.text.clone()).unwrap_or_default();
-        Script {
-            origin: Origin {
-                path: revision.map(|revision| revision.path.display().to_string()),
-                revision: Some(rendered.revision.clone()),
-                label: format!("revision {}", rendered.revision),
-            },
-            knowledge: self.knowledge(rendered, revision, &text),
-            source: revision.map(|revision| revision.source.clone()),
-            statements: None,
-            text,
+        let revision = self.revisions.get(&rendered.revision);
+        let origin = Origin {
+            path: revision.map(|revision| revision.path.display().to_string()),
+            revision: Some(rendered.revision.clone()),
+            label: format!("revision {}", rendered.revision),
+        };
+        let Some(revision) = revision else {
+            let mut script = Script::known(origin, text);
+            doubt(&mut script.knowledge, self.doubts(rendered, &script.text));
+            let elsewhere = "its file is not in the version directories".to_owned();
+            doubt(&mut script.knowledge, vec![elsewhere]);
+            return script;
+        };
+        let source = Some(revision.source.clone());
+        let modules = ProjectModules::of(&revision.path, self.revisions.python_path());
+        let read = python::read_alembic(&revision.source, self.direction.name(), &modules);
+        if rendered.failure.is_some() {
+            // Offline mode is one way to know; the file itself is the other.
+            return Script { source, ..of_file(origin, read.statements) };
         }
+        let is_complete = guards::read(&revision.source, self.direction).doubts.is_empty();
+        let joined = rules::reconcile(&text, read.statements, is_complete);
+        let mut knowledge = of_file(origin.clone(), joined.statements.clone()).knowledge;
+        let mut doubts = self.doubts(rendered, &text);
+        doubts.extend(joined.doubts);
+        doubt(&mut knowledge, doubts);
+        Script { origin, text, knowledge, source, statements: Some(joined.statements) }
     }
 
-    fn knowledge(&self, rendered: &Rendered, revision: Option<&Revision>, text: &str) -> Knowledge {
-        if let Some(failure) = &rendered.failure {
-            return Knowledge::Opaque(failure.clone());
-        }
-        let mut doubts: Vec<String> =
-            rendered.section.as_ref().map(|section| section.doubts.clone()).unwrap_or_default();
-        let bare = output::bare(text);
-        if let Some(placeholder) = PLACEHOLDER.captures(&bare) {
+    /// Why the text that was printed may not be what runs.
+    fn doubts(&self, rendered: &Rendered, text: &str) -> Vec<String> {
+        let section = rendered.section.as_ref();
+        let mut doubts = section.map(|section| section.doubts.clone()).unwrap_or_default();
+        doubts.extend(rendered.failure.clone());
+        if let Some(placeholder) = PLACEHOLDER.captures(&output::bare(text)) {
             let name = &placeholder[1];
             doubts.push(format!("the value of `{name}` in its SQL is known only when it runs"));
         }
-        if let Some(revision) = revision {
-            let reading = guards::read(&revision.source, self.direction);
-            if bare.trim().is_empty() && !reading.is_empty {
-                let name = self.direction.name();
-                doubts.push(format!("it printed no SQL, although its `{name}()` is not empty"));
-            }
-            doubts.extend(reading.doubts);
-        } else {
-            doubts.push("its file is not in the version directories".to_owned());
-        }
-        let mut knowledge = Knowledge::Known;
-        doubt(&mut knowledge, doubts);
-        knowledge
+        doubts
     }
+}
+
+/// A revision as its file shows it; what the file does not let read says so in its place.
+fn of_file(origin: Origin, statements: Vec<Statement>) -> Script {
+    let knowledge = match statements.iter().any(rules::is_unreadable) {
+        true => Knowledge::PartlyKnown(Vec::new()),
+        false => Knowledge::Known,
+    };
+    Script { knowledge, statements: Some(statements), ..Script::known(origin, String::new()) }
 }
 
 /// Why a call gave less than was asked for.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::python::{self, Kind, Line, Token};
+use crate::python::{self, Constant};
 
 /// One revision file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub struct Revisions {
     list: Vec<Revision>,
     index: BTreeMap<String, usize>,
     problems: Vec<String>,
+    python_path: Vec<PathBuf>,
 }
 
 impl Revisions {
@@ -56,6 +57,16 @@ impl Revisions {
         }
         revisions.check_links();
         revisions
+    }
+
+    /// The same, with the folders where the modules lie that the files import.
+    pub fn with_python_path(self, python_path: Vec<PathBuf>) -> Self {
+        Self { python_path, ..self }
+    }
+
+    /// Where the modules lie that the files import.
+    pub fn python_path(&self) -> &[PathBuf] {
+        &self.python_path
     }
 
     /// Every revision, in the order in which its file was read.
@@ -141,17 +152,20 @@ fn collect(
 }
 
 fn read(path: &Path, source: String) -> Result<Revision, String> {
-    let variables = variables(&python::lines(&source));
+    let variables = python::variables(&source).map_err(|(at, why)| {
+        format!("`{}` can't be read, line {}: {why}", path.display(), at.line)
+    })?;
+    let value = |name: &str| variables.get(name).map(|variable| &variable.value);
     let unreadable =
         |name: &str| format!("`{name}` of `{}` is not written as plain text", path.display());
-    let list = |name: &str| match variables.get(name) {
-        None | Some(Value::None) => Ok(Vec::new()),
-        Some(Value::Text(text)) => Ok(vec![text.clone()]),
-        Some(Value::List(items)) => Ok(items.clone()),
-        Some(Value::Unreadable) => Err(unreadable(name)),
+    let list = |name: &str| match value(name) {
+        None | Some(Constant::None) => Ok(Vec::new()),
+        Some(Constant::Text(text)) => Ok(vec![text.clone()]),
+        Some(Constant::List(items)) => Ok(items.clone()),
+        Some(Constant::Computed(_)) => Err(unreadable(name)),
     };
-    let id = match variables.get("revision") {
-        Some(Value::Text(id)) => id.clone(),
+    let id = match value("revision") {
+        Some(Constant::Text(id)) => id.clone(),
         Some(_) => return Err(unreadable("revision")),
         None => legacy_id(path)
             .ok_or_else(|| format!("`{}` does not say its `revision`", path.display()))?,
@@ -174,137 +188,6 @@ fn legacy_id(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let is_hexadecimal = stem.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     (is_hexadecimal && path.extension()? == "py").then(|| stem.to_owned())
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    None,
-    Text(String),
-    List(Vec<String>),
-    Unreadable,
-}
-
-/// The values of the module's own variables; a later assignment wins, as it does in Python.
-fn variables(lines: &[Line]) -> BTreeMap<String, Value> {
-    let mut variables = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.indent == 0) {
-        let Some((names, value)) = assignment(&line.tokens) else { continue };
-        let value = evaluate(value, &variables);
-        for name in names {
-            variables.insert(name.to_owned(), value.clone());
-        }
-    }
-    variables
-}
-
-/// `name = …`, `name: annotation = …` and `a = b = …`: the names and the tokens of the value.
-fn assignment(tokens: &[Token]) -> Option<(Vec<&str>, &[Token])> {
-    let mut names = Vec::new();
-    let mut rest = tokens;
-    while let Some(name) = rest.first().and_then(Token::word) {
-        let equals = equals_sign(rest)?;
-        let is_target = equals == 1 || rest[1].is_symbol(':');
-        if !is_target {
-            break;
-        }
-        names.push(name);
-        rest = &rest[equals + 1..];
-        if equals_sign(rest).is_none() {
-            break;
-        }
-    }
-    (!names.is_empty()).then_some((names, rest))
-}
-
-/// The first `=` outside brackets that assigns; `==` and `+=` do not.
-fn equals_sign(tokens: &[Token]) -> Option<usize> {
-    let mut index = 0;
-    while index < tokens.len() {
-        match tokens[index].kind {
-            Kind::Symbol('(' | '[' | '{') => index = python::closing(tokens, index),
-            Kind::Symbol('=') => {
-                let adjoins = |other: usize, distance: usize| {
-                    tokens.get(other).is_some_and(|token| {
-                        matches!(token.kind, Kind::Symbol(c) if "=!<>+-*/%&|^:@".contains(c))
-                            && token.start.abs_diff(tokens[index].start) == distance
-                    })
-                };
-                let is_operator = adjoins(index + 1, 1) || (index > 0 && adjoins(index - 1, 1));
-                return (!is_operator).then_some(index);
-            }
-            _ => {}
-        }
-        index += 1;
-    }
-    None
-}
-
-fn evaluate(tokens: &[Token], variables: &BTreeMap<String, Value>) -> Value {
-    match tokens {
-        [] => Value::Unreadable,
-        [token] if token.is_word("None") => Value::None,
-        [Token { kind: Kind::Word(name), .. }] => {
-            variables.get(name).cloned().unwrap_or(Value::Unreadable)
-        }
-        [first, ..] if matches!(first.kind, Kind::Symbol('(' | '[' | '{')) => {
-            if python::closing(tokens, 0) != tokens.len() - 1 {
-                return Value::Unreadable;
-            }
-            let inner = &tokens[1..tokens.len() - 1];
-            let items = split_at_commas(inner);
-            if first.is_symbol('(') && items.len() == 1 && !ends_in_comma(inner) {
-                return evaluate(inner, variables);
-            }
-            texts(&items, variables)
-        }
-        _ => concatenated(tokens).map_or(Value::Unreadable, Value::Text),
-    }
-}
-
-fn texts(items: &[&[Token]], variables: &BTreeMap<String, Value>) -> Value {
-    let mut out = Vec::new();
-    for item in items {
-        match evaluate(item, variables) {
-            Value::Text(text) => out.push(text),
-            _ => return Value::Unreadable,
-        }
-    }
-    Value::List(out)
-}
-
-fn concatenated(tokens: &[Token]) -> Option<String> {
-    let mut out = String::new();
-    for token in tokens {
-        match &token.kind {
-            Kind::Text { value, is_format: false } => out.push_str(value),
-            _ => return None,
-        }
-    }
-    Some(out)
-}
-
-fn ends_in_comma(tokens: &[Token]) -> bool {
-    tokens.last().is_some_and(|token| token.is_symbol(','))
-}
-
-fn split_at_commas(tokens: &[Token]) -> Vec<&[Token]> {
-    let mut items = Vec::new();
-    let (mut start, mut index) = (0, 0);
-    while index < tokens.len() {
-        match tokens[index].kind {
-            Kind::Symbol('(' | '[' | '{') => index = python::closing(tokens, index),
-            Kind::Symbol(',') => {
-                items.push(&tokens[start..index]);
-                start = index + 1;
-            }
-            _ => {}
-        }
-        index += 1;
-    }
-    if start < tokens.len() {
-        items.push(&tokens[start..]);
-    }
-    items
 }
 
 #[cfg(test)]

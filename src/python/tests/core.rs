@@ -125,7 +125,8 @@ fn everything_that_runs_sql_is_known() {
 fn an_orm_writes_to_the_tables_of_its_classes() {
     let model = "Base = sa.orm.declarative_base()\nclass User(Base):\n    __tablename__ = 'users'\n    id = sa.Column(sa.Integer, primary_key=True)\n    email = sa.Column('mail', sa.Text)\ndef upgrade():\n    session = Session(op.get_bind())\n";
     let on_model = |text: &str| {
-        let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+        let indented =
+            text.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
         module(&format!("{model}{indented}"))
     };
     check(

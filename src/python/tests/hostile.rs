@@ -21,7 +21,7 @@ fn depth_is_refused_before_it_hurts() {
         format!("x = a{}\n", "()".repeat(100_000)),
         format!("x = a{}\n", "[0]".repeat(100_000)),
         format!("x = 1{}\n", " + 1".repeat(100_000)),
-        (0..2_000).map(|n| format!("{}if x:\n", " ".repeat(n))).collect::<String>(),
+        (0..2_000).map(|n| format!("{}if x:\n", " ".repeat(n))).collect::<Vec<_>>().concat(),
         "(".repeat(100_000),
         "'".repeat(99_999),
         "\"\"\"".to_owned(),
@@ -44,11 +44,12 @@ fn work_is_bounded() {
     let recursive =
         module("def go(n):\n    op.drop_table(n)\n    go(n + 'x')\ndef upgrade():\n    go('a')");
     assert!(recursive.iter().any(|line| line.contains("go too deep")), "{recursive:?}");
-    let many = (0..300).map(|n| format!("if x{n}:\n    y{n} = {n}\n")).collect::<String>();
+    let many = (0..300).map(|n| format!("if x{n}:\n    y{n} = {n}\n")).collect::<Vec<_>>().concat();
     assert!(body(&many).len() <= 1);
     let exponential = (0..60)
         .map(|n| format!("def f{n}():\n    f{}()\n    f{}()\n    op.f('x')\n", n + 1, n + 1))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .concat();
     let lines = module(&format!(
         "{exponential}def f60():\n    op.drop_table('a')\ndef upgrade():\n    f0()"
     ));

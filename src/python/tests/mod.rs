@@ -33,7 +33,7 @@ fn lines(reading: &Reading) -> Vec<String> {
 
 /// The body of an `upgrade()`; its first line is line 3.
 fn body(text: &str) -> Vec<String> {
-    let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = text.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
     module(&format!("def upgrade():\n{indented}"))
 }
 

@@ -36,8 +36,15 @@ fn message(record: &Record) -> &str {
 
 #[test]
 fn nothing_hidden_is_in_any_format() {
-    for format in Format::ALL {
-        let text = render(format, &hostile());
+    let mut rendered = hostile();
+    for finding in &mut rendered.findings {
+        // As in SQL that Alembic rendered, whose place in the file is a guess.
+        finding.snippet = None;
+    }
+    for (format, record) in
+        Format::ALL.iter().flat_map(|it| [(it, hostile()), (it, rendered.clone())])
+    {
+        let text = render(*format, &record);
         let hidden = text.chars().find(|c| is_hidden(*c) && *c != '\n');
         assert_eq!(hidden, None, "{}\n{text}", format.name());
     }
@@ -154,7 +161,13 @@ fn junit_is_xml_with_as_many_cases_as_findings() {
 
 #[test]
 fn a_person_sees_every_line_that_is_one() {
-    let text = render(Format::Human, &hostile());
+    let mut record = hostile();
+    // What the rules say is looked at elsewhere.
+    for finding in &mut record.findings {
+        finding.message = format!("what `{}` says of `{}`", finding.rule, finding.object);
+        finding.instead = format!("set {NAME} aside:\n  SELECT '{NAME}';");
+    }
+    let text = render(Format::Human, &record);
     assert!(text.contains("::error::x"), "{text}");
     insta::assert_snapshot!("human-hostile", text);
 }

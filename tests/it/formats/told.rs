@@ -6,9 +6,14 @@ use rowsafe::report::{Format, render};
 
 use super::{checked, failed, findings, json, nothing};
 
-/// The text, without what other tests look at and changes with every version.
-fn steady(format: Format, record: &Record) -> String {
-    let text = render(format, record);
+/// The text, without what changes with every version and what the rules say, whose tests are
+/// elsewhere.
+fn steady(format: Format, mut record: Record) -> String {
+    for finding in &mut record.findings {
+        finding.message = format!("what `{}` says of `{}`", finding.rule, finding.object);
+        finding.instead = "what to do:\n  SELECT 1;".to_owned();
+    }
+    let text = render(format, &record);
     if format != Format::Sarif {
         return text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
     }
@@ -28,7 +33,7 @@ fn to_the_letter() {
         for (name, record) in
             [("nothing", nothing()), ("findings", findings()), ("failed", failed())]
         {
-            insta::assert_snapshot!(format!("{}-{name}", format.name()), steady(format, &record));
+            insta::assert_snapshot!(format!("{}-{name}", format.name()), steady(format, record));
         }
     }
 }
