@@ -183,6 +183,8 @@ proptest! {
     #[test]
     fn what_its_words_clear_a_grammar_clears_too(head in 0..HEADS.len(), rest in soup(&SQL)) {
         let text = format!("{}{rest}", HEADS[head]);
+        // A grammar is shown `IN ($1)`, which in the wrong place looks like a call.
+        prop_assume!(!["IN $", "IN %", "IN :"].iter().any(|it| text.contains(it)));
         let tokens = Tokens::new(&text);
         if clear::destroys_nothing(&tokens) && let Some((effects, _)) = query::read(&tokens) {
             prop_assert!(effects.is_empty(), "{text}: {effects:?}");

@@ -83,8 +83,6 @@ struct Draft {
     is_copy_from_stdin: bool,
     bad: Option<&'static str>,
     has_backslash: bool,
-    /// A semicolon stands between its parentheses, as only the actions of a rule have it.
-    has_inner_semicolon: bool,
     names_conforming_strings: bool,
 }
 
@@ -113,7 +111,10 @@ impl Splitter<'_> {
                 let holds = self.draft.parentheses > 0 || self.draft.begin_depth > 0;
                 if holds && !token.span.of(self.text).starts_with('\\') {
                     self.draft.extend(token.span);
-                    self.draft.has_inner_semicolon |= self.draft.parentheses > 0;
+                    // Only the actions of a rule have one there.
+                    if self.draft.parentheses > 0 && !self.draft.head.creates(Known::Rule) {
+                        self.draft.bad = Some("a semicolon stands between its parentheses");
+                    }
                 } else {
                     return self.end_at_semicolon(token.span);
                 }
@@ -203,9 +204,6 @@ impl Splitter<'_> {
         // What follows an open parenthesis is held to be a part of it.
         if draft.parentheses > 0 {
             return Some("a parenthesis in it is not closed".to_owned());
-        }
-        if draft.has_inner_semicolon && !draft.head.creates(Known::Rule) {
-            return Some("a semicolon stands between its parentheses".to_owned());
         }
         // From there on a backslash escapes in plain strings, so a quote may not be where it ends.
         if draft.names_conforming_strings && !turns_conforming_strings_on(text) {
