@@ -39,7 +39,7 @@ fn main() -> std::io::Result<()> {
 
 fn script(path: &str, text: String) -> Script {
     let origin = Origin { path: Some(path.to_owned()), ..Origin::default() };
-    if !path.ends_with(".py") {
+    if std::path::Path::new(path).extension().is_none_or(|extension| extension != "py") {
         return Script::known(origin, text);
     }
     let statements = python::read_alembic(&text, "upgrade", &NoModules).statements;

@@ -20,6 +20,8 @@ pub struct Reconciled {
     pub statements: Vec<Statement>,
     /// What one reading saw and the other did not, a clause each.
     pub doubts: Vec<String>,
+    /// Some statement takes the rows that a condition selects; how many, the file does not show.
+    pub selects_rows: bool,
 }
 
 /// Whether this statement of a file could not be read.
@@ -41,7 +43,10 @@ pub fn reconcile(printed: &str, read: Vec<Statement>, is_complete: bool) -> Reco
         !twins.contains(&Some(*index)) && (seen.destroys() || is_open && !is_complete)
     });
     let mut only_read = only_read.by_ref().peekable();
-    let mut joined = Reconciled::default();
+    let mut joined = Reconciled {
+        selects_rows: printed.iter().chain(&read).any(Seen::selects_rows),
+        ..Reconciled::default()
+    };
     for (mut seen, twin) in printed.into_iter().zip(&twins) {
         if let Some(twin) = *twin {
             while let Some((_, unprinted)) = only_read.next_if(|(index, _)| *index < twin) {
@@ -108,6 +113,10 @@ impl Seen {
         Self { statement, deeds }
     }
 
+    fn selects_rows(&self) -> bool {
+        self.deeds.iter().any(|(rule, _)| matches!(*rule, "delete" | "update-overwrite"))
+    }
+
     fn destroys(&self) -> bool {
         !self.deeds.is_empty()
     }
@@ -152,7 +161,7 @@ mod tests {
 
     /// `line: statement`, `-` where the file does not show it; then the doubts.
     fn check(printed: &str, read: &str, is_complete: bool) -> Vec<String> {
-        let Reconciled { statements, doubts } = reconcile(printed, file(read), is_complete);
+        let Reconciled { statements, doubts, .. } = reconcile(printed, file(read), is_complete);
         let line = |statement: &Statement| match statement.span {
             Span { end: 0, .. } => "-".to_owned(),
             _ => statement.position.line.to_string(),

@@ -384,18 +384,13 @@ impl<'a> Inquiry<'a> {
         self.put_in_order();
         self.compare();
         let mut scripts: Vec<Script> = Vec::new();
-        let mut preamble = std::mem::take(&mut self.preamble);
-        for rendered in &self.rendered {
-            let mut script = self.script(rendered);
-            if !preamble.is_empty() {
-                script.text = format!("{}\n\n{}", std::mem::take(&mut preamble), script.text);
-                doubt(&mut script.knowledge, self.preamble_doubts.clone());
-            }
+        let preamble = std::mem::take(&mut self.preamble);
+        if !preamble.is_empty() {
+            let mut script = unplaced("env.py", preamble, Knowledge::Known);
+            doubt(&mut script.knowledge, std::mem::take(&mut self.preamble_doubts));
             scripts.push(script);
         }
-        if !preamble.is_empty() {
-            scripts.push(unplaced("env.py", preamble, Knowledge::Known));
-        }
+        scripts.extend(self.rendered.iter().map(|rendered| self.script(rendered)));
         match (&self.expected, failure) {
             (Err(problem), Some(failure)) => {
                 let why = format!(
@@ -476,17 +471,26 @@ impl<'a> Inquiry<'a> {
         };
         let Some(revision) = revision else {
             let mut script = Script::known(origin, text);
-            doubt(&mut script.knowledge, doubts(rendered, &script.text));
             let elsewhere = "its file is not in the version directories".to_owned();
+            doubt(&mut script.knowledge, doubts(rendered, &script.text));
             doubt(&mut script.knowledge, vec![elsewhere]);
+            if let Some(failure) = &rendered.failure {
+                script.knowledge = Knowledge::Opaque(failure.clone());
+            }
             return script;
         };
         let source = Some(revision.source.clone());
         let modules = ProjectModules::of(&revision.path, self.revisions.python_path());
         let read = python::read_alembic(&revision.source, self.direction.name(), &modules);
-        if rendered.failure.is_some() {
-            // Offline mode is one way to know; the file itself is the other.
-            return Script { source, ..of_file(origin, read.statements) };
+        if let Some(failure) = &rendered.failure {
+            // Offline mode is one way to know; the file itself is the other. Which rows it takes
+            // that it selects with what it has read, only a run can tell.
+            let joined = rules::reconcile(&text, read.statements, false);
+            let mut script = Script { text, source, ..of_file(origin, joined.statements) };
+            if joined.selects_rows {
+                doubt(&mut script.knowledge, vec![failure.clone()]);
+            }
+            return script;
         }
         let is_complete = guards::read(&revision.source, self.direction).doubts.is_empty();
         let joined = rules::reconcile(&text, read.statements, is_complete);
@@ -502,7 +506,6 @@ impl<'a> Inquiry<'a> {
 fn doubts(rendered: &Rendered, text: &str) -> Vec<String> {
     let section = rendered.section.as_ref();
     let mut doubts = section.map(|section| section.doubts.clone()).unwrap_or_default();
-    doubts.extend(rendered.failure.clone());
     if let Some(placeholder) = PLACEHOLDER.captures(&output::bare(text)) {
         let name = &placeholder[1];
         doubts.push(format!("the value of `{name}` in its SQL is known only when it runs"));

@@ -14,7 +14,7 @@ fn revisions(all: &[(&str, &str)]) -> Revisions {
     Revisions::from_files(all.iter().map(|(id, down)| {
         let down = if down.is_empty() { "None".to_owned() } else { format!("'{down}'") };
         let source = format!(
-            "revision = '{id}'\ndown_revision = {down}\ndef upgrade():\n    op.execute('x')\ndef downgrade():\n    op.execute('y')\n"
+            "from alembic import op\nrevision = '{id}'\ndown_revision = {down}\ndef upgrade():\n    op.drop_table('{id}')\ndef downgrade():\n    op.drop_table('{id}')\n"
         );
         (PathBuf::from(format!("{id}.py")), source)
     }))
@@ -65,10 +65,10 @@ async fn ask(
     (pending, asked.into_inner())
 }
 
-/// `bbbb` where it is known, `bbbb?` where nothing is.
+/// `bbbb` where it was printed, `bbbb?` where it was not.
 fn summary(pending: &Pending) -> String {
     let of = |script: &crate::script::Script| {
-        let mark = if matches!(script.knowledge, Knowledge::Opaque(_)) { "?" } else { "" };
+        let mark = if script.text.is_empty() { "?" } else { "" };
         format!("{}{mark}", script.origin.revision.as_deref().unwrap_or(&script.origin.label))
     };
     pending.scripts.iter().map(of).collect::<Vec<_>>().join(" ")
