@@ -43,7 +43,11 @@ fn script(path: &str, text: String) -> Script {
         return Script::known(origin, text);
     }
     let statements = python::read_alembic(&text, "upgrade", &NoModules).statements;
-    Script { statements: Some(statements), source: Some(text), ..Script::known(origin, String::new()) }
+    Script {
+        statements: Some(statements),
+        source: Some(text),
+        ..Script::known(origin, String::new())
+    }
 }
 
 /// The statements, each with its line, the names of its effects, and why it could not be read.

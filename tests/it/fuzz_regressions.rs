@@ -50,7 +50,9 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     };
     if let Some(ending) = ending {
         let fixtures = files_below(&root().join("fixtures"));
-        paths.extend(fixtures.into_iter().filter(|path| path.extension().is_some_and(|it| it == ending)));
+        paths.extend(
+            fixtures.into_iter().filter(|path| path.extension().is_some_and(|it| it == ending)),
+        );
     }
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
