@@ -276,7 +276,7 @@ fn two_backslashes_in_quotes_do_not_end_a_psql_command() {
     1:1 psql | \pset null '\\N'
     2:1 sql | SELECT 1
     3:1 psql | \echo "a'b"
-    3:15 sql | SELECT 2
+    3:16 sql | SELECT 2
     4:1 psql | \echo don't \\ go
     5:1 sql | SELECT 3
     "#);
