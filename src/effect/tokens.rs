@@ -5,6 +5,9 @@ use std::rc::Rc;
 use crate::sql::lexer::{Lexer, Token, TokenKind};
 use crate::text::QualifiedName;
 
+/// `database.schema.name`.
+const LONGEST_PATH: usize = 3;
+
 const UNBALANCED: &str = "its parentheses do not match";
 
 /// A place among the significant tokens of a statement.
@@ -139,13 +142,13 @@ impl<'a> Tokens<'a> {
     pub(in crate::effect) fn qualified(&mut self) -> Option<QualifiedName> {
         let mut parts = vec![self.name()?];
         while self.eat_symbol(b'.') {
+            if parts.len() == LONGEST_PATH {
+                return None;
+            }
             parts.push(self.name()?);
         }
         let name = parts.pop()?;
-        match parts.len() {
-            0..=2 => Some(QualifiedName { schema: parts.pop(), name }),
-            _ => None,
-        }
+        Some(QualifiedName { schema: parts.pop(), name })
     }
 
     /// Reads a list with commas between.

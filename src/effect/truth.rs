@@ -57,8 +57,8 @@ impl Target<'_> {
             Expr::BinaryOp { left, op, right } => {
                 let known = self.comparison(left, op, right);
                 let known = known.or_else(|| self.of_condition(left, op, right));
-                let known = known.or_else(|| self.of_every_row(left, op, right));
-                known.or_else(|| self.of_every_row(right, &flipped(op)?, left))
+                let known = known.or_else(|| of_every_row(left, op, right));
+                known.or_else(|| of_every_row(right, &flipped(op)?, left))
             }
             Expr::IsNotDistinctFrom(left, right) => self.is_same(left, right).then_some(true),
             Expr::IsDistinctFrom(left, right) if constant(right) == Some(Constant::Null) => {
@@ -207,27 +207,6 @@ impl Target<'_> {
         }
     }
 
-    /// What holds for every key, name and length: `id > 0`, `name ~ '.*'`, `length(name) >= 0`.
-    fn of_every_row(self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<bool> {
-        if matches!(op, BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch) {
-            return matches!(&*text(right)?, "" | ".*" | "^" | "$" | "^.*$").then_some(true);
-        }
-        let is_key = column_name(left).is_some_and(|name| name == "id");
-        let is_length = match left {
-            Expr::Function(function) => LENGTHS.contains(&qualified(&function.name).name.as_str()),
-            _ => false,
-        };
-        let Some(Constant::Number(number)) = constant(right) else { return None };
-        let least = if is_key { 1.0 } else { 0.0 };
-        let is_all = match op {
-            BinaryOperator::Gt => number < least,
-            BinaryOperator::GtEq => number <= least,
-            BinaryOperator::NotEq => number < least,
-            _ => false,
-        };
-        ((is_key || is_length) && is_all).then_some(true)
-    }
-
     /// Whether both are the same value in every row.
     pub(super) fn is_same(self, left: &Expr, right: &Expr) -> bool {
         match (left, right) {
@@ -310,6 +289,26 @@ impl Target<'_> {
             && matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty())
             && select.projection.iter().all(|item| !has_function(item))
     }
+}
+
+/// What holds for every key, name and length: `id > 0`, `name ~ '.*'`, `length(name) >= 0`.
+fn of_every_row(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<bool> {
+    if matches!(op, BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch) {
+        return matches!(&*text(right)?, "" | ".*" | "^" | "$" | "^.*$").then_some(true);
+    }
+    let is_key = column_name(left).is_some_and(|name| name == "id");
+    let is_length = match left {
+        Expr::Function(function) => LENGTHS.contains(&qualified(&function.name).name.as_str()),
+        _ => false,
+    };
+    let Some(Constant::Number(number)) = constant(right) else { return None };
+    let least = if is_key { 1.0 } else { 0.0 };
+    let is_all = match op {
+        BinaryOperator::Gt | BinaryOperator::NotEq => number < least,
+        BinaryOperator::GtEq => number <= least,
+        _ => false,
+    };
+    ((is_key || is_length) && is_all).then_some(true)
 }
 
 /// A table's `id` is its key in all but name, and every row is somewhere.

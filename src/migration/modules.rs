@@ -21,8 +21,8 @@ impl ProjectModules {
     /// The modules as `file` sees them, with the project's `roots` behind its own folder.
     pub fn of(file: &Path, roots: &[PathBuf]) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        let roots = std::iter::once(folder.clone()).chain(roots.iter().cloned()).collect();
-        Self { folder, roots }
+        let roots = std::iter::once(folder.clone()).chain(roots.iter().cloned());
+        Self { roots: roots.chain(home(&folder)).collect(), folder }
     }
 
     fn read(&self, base: &Path, name: &str) -> Option<String> {
@@ -57,6 +57,13 @@ impl ProjectModules {
         let is_short = std::fs::metadata(&real).is_ok_and(|metadata| metadata.len() <= LONGEST);
         if is_ours && is_short { content::of_file(&real).ok() } else { None }
     }
+}
+
+/// The folder above with the alembic.ini, where a project lies in a folder of a larger one.
+fn home(folder: &Path) -> Option<PathBuf> {
+    let mut above = folder.ancestors();
+    let end = above.find(|it| it.join("alembic.ini").is_file() || it.join(".git").exists())?;
+    end.join("alembic.ini").is_file().then(|| end.to_owned())
 }
 
 impl Modules for ProjectModules {
@@ -99,6 +106,10 @@ mod tests {
         std::os::unix::fs::symlink(directory.path().join("outside.py"), root.join("link.py"))
             .unwrap();
         let file = root.join("m/versions/a.py");
+        let modules = ProjectModules::of(&file, &[]);
+        assert_eq!(modules.source(0, "app.db"), None);
+        crate::text::write_atomically(&root.join("alembic.ini"), b"").unwrap();
+        assert_eq!(ProjectModules::of(&file, &[]).source(0, "app.db").as_deref(), Some("db"));
         let modules = ProjectModules::of(&file, std::slice::from_ref(&root));
         for (level, name, expected) in [
             (0, "helper", Some("helper")),

@@ -156,7 +156,8 @@ fn file_name(arguments: &str) -> Option<String> {
     };
     let means_more = |c: char| matches!(c, '\'' | '"' | '`' | '\\');
     let is_special = name.contains(means_more) || name.starts_with([':', '~', '|', '-']);
-    let is_plain = !name.is_empty() && !is_special && !(quoted.is_none() && name.contains(':'));
+    let has_variable = quoted.is_none() && name.contains(':');
+    let is_plain = !name.is_empty() && !is_special && !has_variable;
     is_plain.then(|| name.replace('\u{0}', "'"))
 }
 
@@ -172,7 +173,7 @@ mod tests {
     use super::{file_name, follow};
     use crate::migration::files::read;
     use crate::rules;
-    use crate::script::Script;
+    use crate::script::{Origin, Script};
 
     /// The files of a folder, and where the first of them leads: path, line and rule of each finding.
     fn found(files: &[(&str, &str)]) -> Vec<String> {
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_script_that_includes_nothing_stays_as_it_is() {
-        let script = Script::known(Default::default(), "SELECT 1;".to_owned());
+        let script = Script::known(Origin::default(), "SELECT 1;".to_owned());
         assert_eq!(follow(vec![script.clone()]), [script]);
     }
 }

@@ -100,9 +100,10 @@ impl Seen {
             let said = say::say(&script, effect, &Standing::AtRisk)?;
             Some((said.rule, said.object.to_string()))
         };
-        let deeds = match is_unreadable(&statement) {
-            true => Vec::new(),
-            false => effect::read(&statement).iter().filter_map(deed).collect(),
+        let deeds = if is_unreadable(&statement) {
+            Vec::new()
+        } else {
+            effect::read(&statement).iter().filter_map(deed).collect()
         };
         Self { statement, deeds }
     }

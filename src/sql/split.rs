@@ -71,6 +71,7 @@ struct Splitter<'a> {
 
 /// The statement that is being read.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 struct Draft {
     span: Option<Span>,
     position: Option<Position>,
@@ -110,6 +111,10 @@ impl Splitter<'_> {
                 let holds = self.draft.parentheses > 0 || self.draft.begin_depth > 0;
                 if holds && !token.span.of(self.text).starts_with('\\') {
                     self.draft.extend(token.span);
+                    // Only the actions of a rule have one there.
+                    if self.draft.parentheses > 0 && !self.draft.head.creates(Known::Rule) {
+                        self.draft.bad = Some("a semicolon stands between its parentheses");
+                    }
                 } else {
                     return self.end_at_semicolon(token.span);
                 }
@@ -225,7 +230,10 @@ impl Draft {
 
     fn add(&mut self, token: Token, text: &str) {
         self.extend(token.span);
-        self.nesting.add(token.kind, text);
+        // The rows of an INSERT are not parsed.
+        if !self.head.is(0, Known::Insert) {
+            self.nesting.add(token.kind, text);
+        }
         match token.kind {
             TokenKind::Bad(why) => self.bad = self.bad.or(Some(why)),
             TokenKind::Symbol(b'(') => self.parentheses += 1,
@@ -261,7 +269,7 @@ impl Draft {
             }
         }
         self.note_conforming_strings(text);
-        if self.parentheses > 0 || !self.head.creates_a_routine() {
+        if self.parentheses > 0 || !self.head.creates(Known::Routine) {
             return;
         }
         if text.eq_ignore_ascii_case("begin")
@@ -294,11 +302,12 @@ enum Known {
     Or,
     Replace,
     Routine,
+    Rule,
 }
 
 impl Head {
     fn push(&mut self, text: &str) {
-        const WORDS: [(&str, Known); 8] = [
+        const WORDS: [(&str, Known); 9] = [
             ("copy", Known::Copy),
             ("create", Known::Create),
             ("from", Known::From),
@@ -307,6 +316,7 @@ impl Head {
             ("or", Known::Or),
             ("procedure", Known::Routine),
             ("replace", Known::Replace),
+            ("rule", Known::Rule),
         ];
         let known = WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
         self.last = known.map_or(Known::Other, |(_, known)| *known);
@@ -320,9 +330,9 @@ impl Head {
         self.words[index] == known
     }
 
-    fn creates_a_routine(&self) -> bool {
+    fn creates(&self, kind: Known) -> bool {
         let replaces = self.is(1, Known::Or) && self.is(2, Known::Replace);
-        self.is(0, Known::Create) && self.is(if replaces { 3 } else { 1 }, Known::Routine)
+        self.is(0, Known::Create) && self.is(if replaces { 3 } else { 1 }, kind)
     }
 }
 

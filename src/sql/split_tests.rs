@@ -70,7 +70,7 @@ fn bodies_and_parentheses() {
     ");
     insta::assert_snapshot!(check(script!("rule-with-two-actions")), @r"
     1:1 sql | CREATE RULE r AS ON DELETE TO a DO ALSO (DELETE FROM b; DELETE FROM c)
-    2:1 unreadable (a parenthesis in it is not closed) | SELECT (1;
+    2:1 unreadable (a semicolon stands between its parentheses) | SELECT (1;
     ");
 }
 

@@ -214,11 +214,15 @@ impl<'a> Variables<'a> {
             return self.call(&name.name, inner, depth);
         }
         let held = self.held.get(&name.name).filter(|_| name.schema.is_none())?;
-        if held.unknown || (!held.declared && held.lists.is_empty()) {
+        let is_known = !held.unknown && (held.declared || !held.lists.is_empty());
+        if !is_known || held.values.len() + held.lists.len() > MAX_TEXTS {
             return None;
         }
         let mut texts = Vec::new();
         for value in &held.values {
+            if texts.len() > MAX_TEXTS {
+                return None;
+            }
             // `sql := sql || …` grows with every round.
             if value.mentions(&name.name) {
                 return None;

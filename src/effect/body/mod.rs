@@ -16,6 +16,9 @@ use super::{Effect, calls, read};
 use crate::sql::lexer::TokenKind;
 use crate::text::QualifiedName;
 
+/// More texts than that, built and run by one body, are not read.
+const MAX_TEXTS: usize = 1_000;
+
 /// Words that have no business in something that is only computed.
 const SUSPECT: [&str; 13] = [
     "drop", "truncate", "delete", "update", "merge", "insert", "alter", "detach", "revoke", "call",
@@ -208,6 +211,7 @@ fn read_plpgsql(body: &str, depth: usize) -> Vec<Effect> {
         depth,
         effects: Vec::new(),
         called: HashSet::new(),
+        texts_left: MAX_TEXTS,
         births: Vec::new(),
         renames: 0,
         branches: vec![Branch { always: true, births: 0, renames: 0 }],
@@ -226,6 +230,8 @@ struct Reader<'a> {
     depth: usize,
     effects: Vec<Effect>,
     called: HashSet<QualifiedName>,
+    /// How many more built texts are read.
+    texts_left: usize,
     /// What was made so far and is sure to be there.
     births: Vec<Effect>,
     renames: usize,
@@ -339,6 +345,12 @@ impl<'a> Reader<'a> {
     fn execute(&mut self, text: &Tokens<'a>) {
         self.expression(text);
         for built in self.variables.texts(text) {
+            let Some(left) = self.texts_left.checked_sub(1) else {
+                let why = "its body builds too many statements to be followed".to_owned();
+                self.effects.push(Effect::Opaque { why });
+                return;
+            };
+            self.texts_left = left;
             let Some(sql) = built.sql() else {
                 self.effects.push(Effect::DynamicSql { why: built.why() });
                 continue;

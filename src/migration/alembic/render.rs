@@ -476,7 +476,7 @@ impl<'a> Inquiry<'a> {
         };
         let Some(revision) = revision else {
             let mut script = Script::known(origin, text);
-            doubt(&mut script.knowledge, self.doubts(rendered, &script.text));
+            doubt(&mut script.knowledge, doubts(rendered, &script.text));
             let elsewhere = "its file is not in the version directories".to_owned();
             doubt(&mut script.knowledge, vec![elsewhere]);
             return script;
@@ -491,30 +491,31 @@ impl<'a> Inquiry<'a> {
         let is_complete = guards::read(&revision.source, self.direction).doubts.is_empty();
         let joined = rules::reconcile(&text, read.statements, is_complete);
         let mut knowledge = of_file(origin.clone(), joined.statements.clone()).knowledge;
-        let mut doubts = self.doubts(rendered, &text);
+        let mut doubts = doubts(rendered, &text);
         doubts.extend(joined.doubts);
         doubt(&mut knowledge, doubts);
         Script { origin, text, knowledge, source, statements: Some(joined.statements) }
     }
+}
 
-    /// Why the text that was printed may not be what runs.
-    fn doubts(&self, rendered: &Rendered, text: &str) -> Vec<String> {
-        let section = rendered.section.as_ref();
-        let mut doubts = section.map(|section| section.doubts.clone()).unwrap_or_default();
-        doubts.extend(rendered.failure.clone());
-        if let Some(placeholder) = PLACEHOLDER.captures(&output::bare(text)) {
-            let name = &placeholder[1];
-            doubts.push(format!("the value of `{name}` in its SQL is known only when it runs"));
-        }
-        doubts
+/// Why the text that was printed may not be what runs.
+fn doubts(rendered: &Rendered, text: &str) -> Vec<String> {
+    let section = rendered.section.as_ref();
+    let mut doubts = section.map(|section| section.doubts.clone()).unwrap_or_default();
+    doubts.extend(rendered.failure.clone());
+    if let Some(placeholder) = PLACEHOLDER.captures(&output::bare(text)) {
+        let name = &placeholder[1];
+        doubts.push(format!("the value of `{name}` in its SQL is known only when it runs"));
     }
+    doubts
 }
 
 /// A revision as its file shows it; what the file does not let read says so in its place.
 fn of_file(origin: Origin, statements: Vec<Statement>) -> Script {
-    let knowledge = match statements.iter().any(rules::is_unreadable) {
-        true => Knowledge::PartlyKnown(Vec::new()),
-        false => Knowledge::Known,
+    let knowledge = if statements.iter().any(rules::is_unreadable) {
+        Knowledge::PartlyKnown(Vec::new())
+    } else {
+        Knowledge::Known
     };
     Script { knowledge, statements: Some(statements), ..Script::known(origin, String::new()) }
 }

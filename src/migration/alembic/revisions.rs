@@ -60,6 +60,7 @@ impl Revisions {
     }
 
     /// The same, with the folders where the modules lie that the files import.
+    #[must_use]
     pub fn with_python_path(self, python_path: Vec<PathBuf>) -> Self {
         Self { python_path, ..self }
     }

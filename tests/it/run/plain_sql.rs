@@ -186,7 +186,7 @@ fn a_migration_command_that_is_not_alembic_but_claims_to_be() {
         "case \"$*\" in *--sql*) exec python -m alembic \"$@\";; esac; exit 0",
     );
     // A line of the application's prose reads like a DELETE.
-    let prose = ["--allow", "delete-all caches: prose"];
+    let prose = ["--allow", "opaque *: prose"];
     let flags = ["--allow", "drop-column notes.color: unused", prose[0], prose[1]];
     let command = story.command(&flags, "alembic upgrade head").path_first(bin.parent().unwrap());
     let told = Told::by(command).answers(Exit::CommandFailed, "failed", "sql_fake_alembic");
