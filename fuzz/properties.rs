@@ -118,7 +118,9 @@ impl Modules for EveryModuleIs<'_> {
 
 /// The URL with the mark where its password stands, or with one.
 fn marked(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("postgresql", url));
+    // In a list of key=value pairs it would stand in a value that may be shown.
+    let is_url = |(scheme, _): &(&str, &str)| !scheme.contains('=');
+    let (scheme, rest) = url.split_once("://").filter(is_url).unwrap_or(("postgresql", url));
     let behind = rest.split_once('@').map_or(rest, |(_, behind)| behind);
     format!("{scheme}://alice:{MARK}@{behind}")
 }

@@ -33,6 +33,19 @@ impl ProjectModules {
         candidates.into_iter().find(|path| path.is_file()).and_then(|path| self.inside(&path))
     }
 
+    /// A module of the package that the file belongs to: it may be installed, or stand below `src/`.
+    fn of_own_package(&self, name: &str) -> Option<String> {
+        let first = name.split('.').next()?;
+        let folder = self.folder.canonicalize().ok()?;
+        let package = folder.ancestors().find(|folder| {
+            folder.file_name().is_some_and(|own| own == first)
+                && folder.join("__init__.py").is_file()
+        })?;
+        let root = package.parent()?.to_owned();
+        let own = Self { folder: self.folder.clone(), roots: vec![package.to_owned()] };
+        own.read(&root, name)
+    }
+
     /// The text of a file that lies in the project, whatever links lead to it.
     fn inside(&self, path: &Path) -> Option<String> {
         let real = path.canonicalize().ok()?;
@@ -61,7 +74,8 @@ impl Modules for ProjectModules {
             return None;
         }
         if level == 0 {
-            return self.roots.iter().find_map(|root| self.read(root, name));
+            let found = self.roots.iter().find_map(|root| self.read(root, name));
+            return found.or_else(|| self.of_own_package(name));
         }
         let base = self.folder.ancestors().nth(level as usize - 1)?;
         self.read(base, name)
@@ -114,5 +128,27 @@ mod tests {
         ] {
             assert_eq!(modules.source(level, name).as_deref(), expected, "{level} {name}");
         }
+    }
+
+    #[test]
+    fn a_file_knows_the_package_it_belongs_to() {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("src/app/__init__.py", ""),
+            ("src/app/utils/sql.py", "sql"),
+            ("src/app/migrations/versions/a.py", "a"),
+            ("src/other.py", "other"),
+            ("plain/helper.py", "helper"),
+            ("plain/versions/a.py", "a"),
+        ] {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            crate::text::write_atomically(&path, text.as_bytes()).unwrap();
+        }
+        let of = |file: &str| ProjectModules::of(&directory.path().join(file), &[]);
+        let installed = of("src/app/migrations/versions/a.py");
+        assert_eq!(installed.source(0, "app.utils.sql").as_deref(), Some("sql"));
+        assert_eq!(installed.source(0, "other"), None, "what stands beside it is not its own");
+        assert_eq!(of("plain/versions/a.py").source(0, "plain.helper"), None, "no package");
     }
 }
