@@ -68,7 +68,8 @@ async fn ask(
 /// `bbbb` where it was printed, `bbbb?` where it was not.
 fn summary(pending: &Pending) -> String {
     let of = |script: &crate::script::Script| {
-        let mark = if script.text.is_empty() { "?" } else { "" };
+        let is_opaque = matches!(script.knowledge, Knowledge::Opaque(_));
+        let mark = if is_opaque || script.text.is_empty() { "?" } else { "" };
         format!("{}{mark}", script.origin.revision.as_deref().unwrap_or(&script.origin.label))
     };
     pending.scripts.iter().map(of).collect::<Vec<_>>().join(" ")
@@ -92,12 +93,12 @@ async fn one_call_is_enough_when_it_succeeds() {
 async fn rendering_goes_on_behind_the_revision_that_broke_it() {
     let answers = [("base:head", ">aaaa aaaa>bbbb!"), ("bbbb:head", "bbbb>cccc cccc>dddd!")];
     let (pending, asked) = ask(LINE, &[], Upgrade, "head", &answers).await;
-    assert_eq!(summary(&pending), "aaaa bbbb? cccc dddd?");
+    assert_eq!(summary(&pending), "aaaa bbbb cccc dddd");
     assert_eq!(asked, ["base:head", "bbbb:head"]);
     assert_eq!(pending.scripts[1].text, "DROP TABLE bbbb;");
     let answers = [("dddd:-3", "dddd>cccc!"), ("cccc:aaaa", "cccc>bbbb bbbb>aaaa")];
     let (pending, asked) = ask(LINE, &["dddd"], Downgrade, "-3", &answers).await;
-    assert_eq!(summary(&pending), "dddd? cccc bbbb");
+    assert_eq!(summary(&pending), "dddd cccc bbbb");
     assert_eq!(asked, ["dddd:-3", "cccc:aaaa"]);
     assert_eq!(pending.after.as_deref(), Some(&["aaaa".to_owned()][..]));
 }

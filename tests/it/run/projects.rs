@@ -19,7 +19,7 @@ fn what_cannot_be_rendered_blocks() {
     assert_eq!(knowledge(&told), ["partly-known", "known", "known"]);
     let expected = [
         "warning opaque 0002",
-        "note update-overwrite public.jobs.payload",
+        "note update-overwrite public.jobs.payload 0+500",
         "error drop-column public.jobs.legacy_state 0+500",
     ];
     assert_eq!(told.findings(), expected);
@@ -194,10 +194,9 @@ fn prose_on_standard_output() {
     let told = story.run(&[], "alembic upgrade head");
     let told = told.answers(Exit::Blocked, "blocked", "60 values would be gone");
     // Prose that reads like a statement is taken for one: too much said rather than too little.
-    let expected =
-        ["error delete-all caches null+null", "error drop-column public.notes.color 0+60"];
+    let expected = ["error opaque env.py", "error drop-column public.notes.color 0+60"];
     assert_eq!(told.findings(), expected);
-    let prose = ["--allow", "delete-all caches: prose"];
+    let prose = ["--allow", "opaque env.py: prose"];
     let flags = ["--allow", "drop-column notes.color: unused", prose[0], prose[1]];
     let told = story.run(&flags, "alembic upgrade head").answers(Exit::Ok, "ok", "is at 0003");
     assert!(
@@ -254,7 +253,7 @@ fn flask() {
 fn python_dash_m_alembic_and_relative_targets() {
     needs_postgres!();
     let story = Story::prepared("noisy-stdout", "run_python_m");
-    let prose = ["--allow", "delete-all caches: prose"];
+    let prose = ["--allow", "opaque env.py: prose"];
     let flags = ["--allow", "drop-column notes.*: unused", prose[0], prose[1]];
     let told = story.run(&flags, "python -m alembic -c alembic.ini upgrade +1");
     let told = told.answers(Exit::Ok, "ok", "is at 0002");
