@@ -71,7 +71,6 @@ struct Splitter<'a> {
 
 /// The statement that is being read.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 struct Draft {
     span: Option<Span>,
     position: Option<Position>,
