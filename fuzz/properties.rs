@@ -83,8 +83,11 @@ pub fn pgpass(bytes: &[u8]) {
     }
 }
 
+/// What a target does with any bytes: it panics, or all is well.
+pub type Target = fn(&[u8]);
+
 /// The targets by name, for those who go through all of them.
-pub const ALL: [(&str, fn(&[u8])); 5] =
+pub const ALL: [(&str, Target); 5] =
     [("split", split), ("effects", effects), ("python", python), ("url", url), ("pgpass", pgpass)];
 
 fn tell(script: &Script) {

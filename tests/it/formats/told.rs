@@ -11,7 +11,7 @@ use super::{checked, failed, findings, json, nothing};
 fn steady(format: Format, mut record: Record) -> String {
     for finding in &mut record.findings {
         finding.message = format!("what `{}` says of `{}`", finding.rule, finding.object);
-        finding.instead = "what to do:\n  SELECT 1;".to_owned();
+        finding.instead = String::from("what to do:\n  SELECT 1;");
     }
     let text = render(format, &record);
     if format != Format::Sarif {
