@@ -10,6 +10,7 @@ use super::strings;
 use super::text::Text;
 use super::value::Value;
 use super::walk::Walker;
+use crate::text::name::quote_if_needed;
 
 impl Walker<'_> {
     pub(super) fn attribute(&mut self, object: &Value, name: &str, range: TextRange) -> Value {
@@ -35,7 +36,10 @@ impl Walker<'_> {
             },
             Value::Dialect => match name {
                 "name" | "__dialect__" => Value::text("postgresql"),
-                "dialect" => Value::Dialect,
+                "dialect" | "identifier_preparer" | "preparer" => Value::Dialect,
+                "quote" | "quote_identifier" => {
+                    Value::Method(Rc::new((Value::Dialect, name.to_owned())))
+                }
                 _ => self.unknown(range),
             },
             Value::Table(table) => match name {
@@ -174,6 +178,15 @@ impl Walker<'_> {
                 "keys" => self.unknown(range),
                 _ => receiver.clone(),
             },
+            Value::Dialect if matches!(name, "quote" | "quote_identifier") => {
+                match args.positional.first() {
+                    Some(Value::Text(text)) => match text.as_known() {
+                        Some(name) => Value::text(&quote_if_needed(&name)),
+                        None => Value::Text(Rc::clone(text)),
+                    },
+                    _ => self.unknown(range),
+                }
+            }
             Value::Row(_) | Value::Inspector | Value::Dialect => self.unknown(range),
             Value::File(path) => match name {
                 "read" | "read_text" | "readlines" | "readline" => {

@@ -40,6 +40,11 @@ fn strings_are_built_from_what_is_known() {
             ("s = 'DROP '\ns += 'TABLE a'\nop.execute(s)", &["3: DROP TABLE a"]),
             ("op.execute(b'DROP TABLE a'.decode())", &["3: DROP TABLE a"]),
             ("if (t := 'a'):\n    op.drop_table(t)", &["4: DROP TABLE a"]),
+            (
+                "quote = op.get_bind().dialect.identifier_preparer.quote\n\
+                 op.execute(f'DROP TABLE {quote(\"A b\")}')",
+                &["4: DROP TABLE \"A b\""],
+            ),
         ],
     );
 }
