@@ -219,6 +219,10 @@ pub struct Allowance {
     pub reason: String,
     /// Where it was written.
     pub source: AllowanceSource,
+    /// Where the statement starts that a comment stands at: it agrees to what starts in that line
+    /// and to nothing else. `None` where
+    /// it speaks of its whole file, or of the run.
+    pub statement: Option<Position>,
 }
 
 /// Where an agreement was written.
@@ -265,6 +269,7 @@ impl AllowText {
             max_rows: self.max_rows,
             reason: self.reason,
             source,
+            statement: None,
         }
     }
 }
@@ -332,7 +337,14 @@ mod tests {
 
     fn allowance(object: &str, source: AllowanceSource) -> Allowance {
         let (rule, object) = ("drop-column".to_owned(), object.to_owned());
-        Allowance { rule, object, max_rows: None, reason: "because".to_owned(), source }
+        Allowance {
+            rule,
+            object,
+            max_rows: None,
+            reason: "because".to_owned(),
+            source,
+            statement: None,
+        }
     }
 
     fn check(object: &str, source: AllowanceSource, expect: bool) {

@@ -2,6 +2,7 @@
 
 use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};
 use crate::loss::{Count, Loss};
+use crate::text::Position;
 use crate::text::number::plural;
 
 /// Which rows are kept before the run.
@@ -146,7 +147,9 @@ fn within_bound(allowance: &Allowance, finding: &Finding) -> bool {
 fn covers(allowance: &Allowance, finding: &Finding, schema: Option<&str>) -> bool {
     if let AllowanceSource::Comment(place) = &allowance.source {
         let same_file = place.path.is_some() && place.path == finding.place.path;
-        if !same_file {
+        let line = |position: Option<Position>| position.map(|position| position.line);
+        let at = line(allowance.statement);
+        if !same_file || at.is_some() && at != line(finding.place.position) {
             return false;
         }
     }

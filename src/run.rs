@@ -237,6 +237,7 @@ fn typed(rule: &str, object: &str) -> Allowance {
         max_rows: None,
         reason: "typed at the prompt".to_owned(),
         source: AllowanceSource::Prompt,
+        statement: None,
     }
 }
 

@@ -331,7 +331,8 @@ impl Source<'_> {
                 return Err(self.refuse(start, &message));
             }
         }
-        Ok(Allowance { rule, object, max_rows, reason, source: AllowanceSource::Configuration })
+        let source = AllowanceSource::Configuration;
+        Ok(Allowance { rule, object, max_rows, reason, source, statement: None })
     }
 
     fn check_keys(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), Refusal> {

@@ -185,7 +185,7 @@ pub(crate) fn written(readings: &[ScriptReading]) -> (Vec<Allowance>, Vec<Findin
     let mut agreed = Vec::new();
     let mut malformed = Vec::new();
     for reading in readings {
-        for comment in reading.allows() {
+        for (comment, statement) in reading.allows() {
             let place = Place {
                 path: reading.script.origin.path.clone(),
                 position: Some(comment.position),
@@ -196,7 +196,10 @@ pub(crate) fn written(readings: &[ScriptReading]) -> (Vec<Allowance>, Vec<Findin
                     let why = format!("there is no rule `{}`", text.rule);
                     malformed.push(malformed_allowance(place, &why));
                 }
-                Ok(text) => agreed.push(text.into_allowance(AllowanceSource::Comment(place))),
+                Ok(text) => {
+                    let source = AllowanceSource::Comment(place);
+                    agreed.push(Allowance { statement, ..text.into_allowance(source) });
+                }
                 Err(why) => malformed.push(malformed_allowance(place, &why)),
             }
         }
@@ -218,11 +221,19 @@ pub(crate) fn unused_allowance(allowance: &Allowance) -> Finding {
         AllowanceSource::Comment(place) => place.clone(),
         _ => Place::default(),
     };
+    let is_comment = matches!(allowance.source, AllowanceSource::Comment(_));
+    let is_glob = is_comment && allowance.object.contains('*');
+    let whose = if allowance.statement.is_some() { " in its statement" } else { " pending" };
     allowance_finding(
         Severity::Note,
         Object::bare(ObjectKind::Script, &allowance.object),
         place,
-        format!("nothing pending needs the allowance of {} {}", allowance.rule, allowance.object),
+        format!(
+            "nothing{whose} needs the allowance of {} {}{}",
+            allowance.rule,
+            allowance.object,
+            if is_glob { ": a `*` counts with --allow and in the configuration only" } else { "" }
+        ),
     )
 }
 

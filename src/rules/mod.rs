@@ -18,6 +18,7 @@ use crate::effect::{self, Effect};
 use crate::finding::{AllowComment, Certainty, Finding, Object, ObjectKind, Severity, Snippet};
 use crate::script::{Knowledge, Script};
 use crate::sql::{self, Statement};
+use crate::text::Position;
 
 /// More of a statement than this is not repeated in its findings.
 const LONGEST_EXCERPT: usize = 2_000;
@@ -34,11 +35,18 @@ pub struct ScriptReading<'a> {
 impl ScriptReading<'_> {
     /// The `rowsafe: allow[…]` comments of the migration file: of the file itself where the text
     /// was rendered from one.
-    pub fn allows(&self) -> Vec<AllowComment> {
-        match &self.script.source {
-            Some(source) => sql::python_allows(source),
-            None => self.statements.iter().flat_map(|(read, _)| read.allows.clone()).collect(),
-        }
+    ///
+    /// In SQL each comes with the place of the statement that it stands at; in Python a statement
+    /// may be in a literal far below the comment, so there it speaks of the file.
+    pub fn allows(&self) -> Vec<(AllowComment, Option<Position>)> {
+        let source = self.script.source.as_deref().unwrap_or_default();
+        let of_file = sql::python_allows(source).into_iter().map(|allow| (allow, None));
+        let of_statement = |statement: &Statement| {
+            let at = statement.position;
+            statement.allows.clone().into_iter().map(move |allow| (allow, Some(at)))
+        };
+        let statements = self.statements.iter();
+        of_file.chain(statements.flat_map(|(statement, _)| of_statement(statement))).collect()
     }
 }
 

@@ -20,6 +20,20 @@ fn a_comment_agrees_to_its_file_and_no_other() {
 }
 
 #[test]
+fn a_comment_agrees_to_its_statement_and_no_other() {
+    let above = "-- rowsafe: allow[drop-table] users: moved\nSELECT 1;\nDROP TABLE users;\n";
+    let behind =
+        "DROP TABLE users;\nDROP TABLE users; -- rowsafe: allow[drop-table] users: moved\n";
+    let own = "SELECT 1;\n\n-- rowsafe: allow[drop-table] users: moved\nDROP TABLE users;\n";
+    let sandbox = files(&[("above.sql", above), ("behind.sql", behind), ("own.sql", own)]);
+    let expected = ["above.sql:3:1 drop-table users", "above.sql:1:1 unused-allowance users"];
+    assert_eq!(found(&sandbox, &["above.sql"]), expected);
+    let _ = check(&sandbox, &["above.sql"]).exits(Exit::Blocked).prints("in its statement");
+    let _ = check(&sandbox, &["behind.sql"]).exits(Exit::Blocked).prints("blocked: 1 error in");
+    let _ = check(&sandbox, &["own.sql"]).exits(Exit::Ok);
+}
+
+#[test]
 fn a_bound_on_rows_is_for_the_run_that_can_count() {
     let text = "DELETE FROM users; -- rowsafe: allow[delete-all] users rows<=5: few\n";
     let sandbox = files(&[("a.sql", text)]);

@@ -21,7 +21,7 @@ fn checked(files: &[(&str, &str)], flags: &[Allowance]) -> Record {
     let readings: Vec<_> = scripts.iter().map(rules::read).collect();
     let written = readings.iter().flat_map(|reading| {
         let path = reading.script.origin.path.clone();
-        reading.allows().into_iter().filter_map(move |comment| {
+        reading.allows().into_iter().filter_map(move |(comment, _)| {
             let place = rowsafe::finding::Place {
                 path: path.clone(),
                 position: Some(comment.position),
@@ -74,6 +74,7 @@ fn flag(rule: &str, object: &str, reason: &str) -> Allowance {
         max_rows: None,
         reason: reason.to_owned(),
         source: AllowanceSource::CommandLine,
+        statement: None,
     }
 }
 
