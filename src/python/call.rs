@@ -7,7 +7,6 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::assigned::MUTATORS;
 use super::mentions;
-use super::modules::is_known_package;
 use super::text::Text;
 use super::value::{ChangeKind, Function, Lambda, Value};
 use super::walk::{Flow, Walker};
@@ -70,32 +69,8 @@ impl Walker<'_> {
             // Nobody builds a DELETE only to drop it: the object deletes for itself.
             self.send(&change.sql(), call.range());
         }
-        if let (Expr::Call(call), Value::Unknown(_)) = (inner, &value)
-            && let Some(path) = self.foreign_call(call)
-        {
-            let why = format!("`{path}` is not in this project: what it does is not known");
-            self.unreadable(why, call.range());
-        }
-    }
-
-    /// The path of a function of an unknown package that is called for what it does.
-    fn foreign_call(&mut self, call: &ExprCall) -> Option<String> {
-        let was_silent = std::mem::replace(&mut self.is_silent, true);
-        let callee = match &*call.func {
-            Expr::Subscript(_) => match self.eval(&call.func) {
-                Value::Unknown(source) => Value::External(source),
-                other => other,
-            },
-            Expr::Name(_) => self.eval(&call.func),
-            Expr::Attribute(it) if matches!(&*it.value, Expr::Name(_)) => self.eval(&call.func),
-            _ => Value::None,
-        };
-        self.is_silent = was_silent;
-        match callee {
-            Value::External(path) if !is_known_package(&path) && !logs(&path) => {
-                Some(path.to_string())
-            }
-            _ => None,
+        if let (Expr::Call(call), Value::Unknown(_)) = (inner, &value) {
+            self.flag_foreign(call);
         }
     }
 

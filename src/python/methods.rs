@@ -12,6 +12,18 @@ use super::value::Value;
 use super::walk::Walker;
 use crate::text::name::quote_if_needed;
 
+/// Operations by whose name alone it is clear what they are.
+pub(super) const OPERATIONS: [&str; 8] = [
+    "drop_table",
+    "drop_column",
+    "rename_table",
+    "batch_alter_table",
+    "alter_column",
+    "create_table",
+    "add_column",
+    "bulk_insert",
+];
+
 impl Walker<'_> {
     pub(super) fn attribute(&mut self, object: &Value, name: &str, range: TextRange) -> Value {
         match object {
@@ -105,7 +117,8 @@ impl Walker<'_> {
             ("alembic.context" | "alembic.op", "bind" | "connection") => Value::Handle,
             _ if last(path) == "db" && matches!(name, "session" | "engine") => Value::Handle,
             ("string", "digits") => Value::text("0123456789"),
-            _ => Value::External(format!("{path}.{name}").into()),
+            ("alembic.op", "impl") => Value::Dialect,
+            _ => self.below(path, name),
         }
     }
 
@@ -187,6 +200,11 @@ impl Walker<'_> {
                     _ => self.unknown(range),
                 }
             }
+            // What Alembic's own operations run on.
+            Value::Dialect if matches!(name, "execute" | "_exec") => {
+                self.on_handle("execute", args, range)
+            }
+            Value::Dialect if OPERATIONS.contains(&name) => self.operation(name, args, range),
             Value::Row(_) | Value::Inspector | Value::Dialect => self.unknown(range),
             Value::File(path) => match name {
                 "read" | "read_text" | "readlines" | "readline" => {

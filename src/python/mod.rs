@@ -18,6 +18,7 @@ mod methods;
 mod modules;
 mod operations;
 mod orm;
+mod outside;
 mod parse;
 mod read;
 mod strings;
