@@ -320,8 +320,31 @@ impl Walker<'_> {
         } else {
             Value::unknown(name.id.as_str())
         };
-        self.frame().names.insert(name.id.to_string(), value);
+        let is_shared = self.replace(receiver, &value);
+        if !is_shared || self.frame().names.contains_key(name.id.as_str()) {
+            self.frame().names.insert(name.id.to_string(), value);
+        }
         Some(Value::unknown(name.id.as_str()))
+    }
+
+    /// Whoever holds this list or dict holds the changed one; false where nobody does.
+    fn replace(&mut self, old: &Value, new: &Value) -> bool {
+        let is_same = |value: &Value| match (value, old) {
+            (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
+            (Value::OneOf(a), Value::OneOf(b)) => Rc::ptr_eq(a, b),
+            (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
+            _ => false,
+        };
+        let frames = self.frames.iter_mut().map(|frame| &mut frame.names);
+        let modules = self.loaded.iter_mut().map(|module| &mut module.names);
+        let mut is_held = false;
+        for value in frames.chain(modules).flat_map(|names| names.values_mut()) {
+            if is_same(value) {
+                *value = new.clone();
+                is_held = true;
+            }
+        }
+        is_held
     }
 
     /// A text that is executed, named after where it comes from.

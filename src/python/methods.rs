@@ -5,6 +5,7 @@ use std::rc::Rc;
 use ruff_text_size::TextRange;
 
 use super::call::Args;
+use super::classes::is_property;
 use super::emit::identifier;
 use super::strings;
 use super::text::Text;
@@ -69,6 +70,9 @@ impl Walker<'_> {
             Value::Instance(class) => {
                 let class = Rc::clone(class);
                 match class.members.iter().find(|(own, _)| own == name) {
+                    Some((_, Value::Function(function))) if is_property(function) => self
+                        .own_method(&class, object, name, &Args::default(), range)
+                        .unwrap_or(Value::None),
                     Some((_, Value::Function(_))) => {
                         Value::Method(Rc::new((object.clone(), name.to_owned())))
                     }
@@ -255,7 +259,8 @@ impl Walker<'_> {
                     |(_, value)| value.clone(),
                 )
             }
-            (_, "copy", _) => receiver.clone(),
+            (Value::List(items), "copy", _) => Value::list(items.as_ref().clone()),
+            (Value::Dict(pairs), "copy", _) => Value::Dict(Rc::new(pairs.as_ref().clone())),
             (Value::List(items), "union" | "difference", Some(Value::List(more))) => {
                 if name == "union" {
                     Value::list(items.iter().chain(more.iter()).cloned().collect())

@@ -8,6 +8,7 @@ mod assigned;
 mod builtins;
 mod call;
 mod classes;
+mod contexts;
 mod core;
 mod django;
 mod emit;

@@ -115,9 +115,12 @@ impl Walker<'_> {
                 self.delete_object(&object, range);
                 Value::None
             }
-            "merge" | "add" | "add_all" | "bulk_save_objects" | "bulk_insert_mappings" => {
+            "merge" => {
+                let object = args.positional.first().cloned().unwrap_or(Value::None);
+                self.merge_object(&object, range);
                 Value::None
             }
+            "add" | "add_all" | "bulk_save_objects" | "bulk_insert_mappings" => Value::None,
             "bulk_update_mappings" => {
                 let entity = args.positional.first().cloned().unwrap_or(Value::None);
                 let table = table_of(&entity).unwrap_or_else(|| Text::hole("table"));
@@ -202,6 +205,15 @@ impl Walker<'_> {
             _ => Text::hole("the table of the object"),
         });
         let mut change = Change::new(ChangeKind::Delete, table);
+        change.filters.push("id = :id".into());
+        self.send(&change.sql(), range);
+    }
+
+    /// An object takes the place of the row that has its key.
+    fn merge_object(&mut self, object: &Value, range: TextRange) {
+        let Some(table) = table_of(object) else { return };
+        let mut change = Change::new(ChangeKind::Update, table);
+        change.sets.push("unknown_column = :value".into());
         change.filters.push("id = :id".into());
         self.send(&change.sql(), range);
     }

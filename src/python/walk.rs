@@ -238,23 +238,7 @@ impl<'m> Walker<'m> {
                 }
                 return self.block(&it.orelse);
             }
-            Stmt::With(it) => {
-                for item in &it.items {
-                    let value = self.eval(&item.context_expr);
-                    if let Some(target) = &item.optional_vars {
-                        self.assign(target, &value);
-                    }
-                }
-                // What stops in there does not stop what follows.
-                if self
-                    .written(it.items.first().map_or(it.range, |item| item.range))
-                    .contains("suppress")
-                {
-                    self.repeat(&it.body, it.range);
-                    return Flow::Next;
-                }
-                return self.block(&it.body);
-            }
+            Stmt::With(it) => return self.with(it),
             Stmt::Try(it) => return self.attempt(it),
             Stmt::FunctionDef(it) => self.define(statement, it.name.as_str()),
             Stmt::ClassDef(it) => {
@@ -454,7 +438,7 @@ impl<'m> Walker<'m> {
     }
 
     /// Goes once through a body that runs any number of times.
-    fn repeat(&mut self, body: &[Stmt], range: TextRange) {
+    pub(super) fn repeat(&mut self, body: &[Stmt], range: TextRange) {
         self.havoc(body);
         let depth = self.branch.len();
         self.branches(&[body], true, range);

@@ -116,3 +116,65 @@ fn a_string_of_sql_given_to_a_cursor_is_read() {
         ],
     );
 }
+
+#[test]
+fn a_with_runs_what_its_class_does_around_it() {
+    let class = "class Quiet:\n    def __enter__(self):\n        op.execute('DELETE FROM a')\n    def __exit__(self, *args):\n        op.execute('DELETE FROM c')\n";
+    let source =
+        format!("{class}def upgrade():\n    with Quiet():\n        op.execute('DELETE FROM b')\n");
+    assert_eq!(module(&source), ["4: DELETE FROM a", "9: DELETE FROM b", "6: DELETE FROM c"]);
+    check(
+        module,
+        &[
+            (
+                "from app.db import managed\ndef upgrade():\n    with managed():\n        pass",
+                &["4: ? `app.db.managed` is not in this project: what it does is not known"],
+            ),
+            ("def upgrade():\n    with open('x') as f:\n        f.read()", &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_list_has_what_others_put_into_it() {
+    check(
+        module,
+        &[
+            (
+                "STEPS = []\ndef step(fn):\n    STEPS.append(fn)\n    return fn\ndef one():\n    op.drop_table('t')\nstep(one)\ndef upgrade():\n    for s in STEPS:\n        s()",
+                &["7: DROP TABLE t"],
+            ),
+            (
+                "def fill(them):\n    them.append('DELETE FROM t')\ndef upgrade():\n    a = []\n    b = a\n    fill(b)\n    for s in a:\n        op.execute(s)",
+                &["3: DELETE FROM t"],
+            ),
+            (
+                "def upgrade():\n    a = []\n    b = a.copy()\n    b.append('DELETE FROM t')\n    for s in a:\n        op.execute(s)",
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_property_runs_where_it_is_read() {
+    let class = "class Job:\n    @property\n    def go(self):\n        op.drop_table('t')\n    def stay(self):\n        op.drop_table('u')\n";
+    let found = module(&format!("{class}def upgrade():\n    Job().go\n    Job().stay\n"));
+    assert_eq!(found, ["5: DROP TABLE t"]);
+}
+
+#[test]
+fn an_object_that_is_merged_takes_the_place_of_a_row() {
+    check(
+        module,
+        &[
+            (
+                "from app.models import User\ndef upgrade():\n    Session().merge(User(id=1))",
+                &[
+                    "4: ? `the table of User(id=1)` is not a constant: an UPDATE on an unknown table",
+                ],
+            ),
+            ("from app.models import User\ndef upgrade():\n    Session().add(User(id=1))", &[]),
+        ],
+    );
+}
