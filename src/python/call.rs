@@ -185,6 +185,9 @@ impl Walker<'_> {
                 return self.unknown(range);
             }
         }
+        if let Some(path) = &function.wrapper {
+            self.foreign(path, range);
+        }
         if function.module == 0 {
             self.called.push(definition.range.start().to_usize());
         }
@@ -208,6 +211,9 @@ impl Walker<'_> {
         self.branch.truncate(depth);
         self.anchor = had_anchor;
         let mut returned = frame.returned;
+        if returned.iter().any(|value| matches!(value, Value::Function(_) | Value::Lambda(_))) {
+            self.closed.insert(frame.id, (frame.names, frame.parent));
+        }
         if !frame.yielded.is_empty() {
             let found: Vec<Value> = frame.yielded;
             return Value::one_of(found, self.written(range));
@@ -330,8 +336,9 @@ impl Walker<'_> {
     /// Whoever holds this list or dict holds the changed one; false where nobody does.
     fn replace(&mut self, old: &Value, new: &Value) -> bool {
         let is_same = |value: &Value| match (value, old) {
-            (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
-            (Value::OneOf(a), Value::OneOf(b)) => Rc::ptr_eq(a, b),
+            (Value::List(a), Value::List(b)) | (Value::OneOf(a), Value::OneOf(b)) => {
+                Rc::ptr_eq(a, b)
+            }
             (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
             _ => false,
         };

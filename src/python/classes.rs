@@ -106,7 +106,8 @@ impl Walker<'_> {
 
 fn bound(function: &Rc<Function>, receiver: Value) -> Rc<Function> {
     let (module, definition) = (function.module, Rc::clone(&function.definition));
-    Rc::new(Function { module, definition, frame: function.frame, receiver: Some(receiver) })
+    let (frame, wrapper) = (function.frame, function.wrapper.clone());
+    Rc::new(Function { module, definition, frame, receiver: Some(receiver), wrapper })
 }
 
 /// Whether a method runs where its name is only read.

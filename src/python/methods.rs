@@ -198,7 +198,7 @@ impl Walker<'_> {
             Value::Dialect if matches!(name, "quote" | "quote_identifier") => {
                 match args.positional.first() {
                     Some(Value::Text(text)) => match text.as_known() {
-                        Some(name) => Value::text(&quote_if_needed(&name)),
+                        Some(name) => Value::text(quote_if_needed(&name)),
                         None => Value::Text(Rc::clone(text)),
                     },
                     _ => self.unknown(range),
@@ -229,6 +229,9 @@ impl Walker<'_> {
                     Some(value) => value,
                     None => self.on_unknown(receiver, name, args, range),
                 }
+            }
+            Value::Function(_) | Value::Lambda(_) | Value::Method(_) if name == "execute" => {
+                self.on_unknown(receiver, name, args, range)
             }
             Value::Function(_) | Value::Lambda(_) | Value::Method(_) => {
                 if args.reach_database() {

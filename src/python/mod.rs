@@ -10,6 +10,7 @@ mod call;
 mod classes;
 mod contexts;
 mod core;
+mod decorators;
 mod django;
 mod emit;
 mod expr;

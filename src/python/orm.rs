@@ -96,6 +96,11 @@ impl Walker<'_> {
             self.execute(Some(sql.clone()), range);
             return Value::Handle;
         }
+        self.on_session(name, args, range)
+    }
+
+    /// A method that is told by its name, not by SQL in its arguments.
+    fn on_session(&mut self, name: &str, args: &Args, range: TextRange) -> Value {
         match name {
             "query" => {
                 let mut query = Query { is_orm: true, ..Query::default() };

@@ -85,6 +85,8 @@ pub(super) struct Function {
     pub frame: Option<usize>,
     /// Its object or class, where it is a method.
     pub receiver: Option<Value>,
+    /// A decorator whose work is not known, by its path.
+    pub wrapper: Option<Rc<str>>,
 }
 
 #[derive(Debug)]

@@ -178,3 +178,52 @@ fn an_object_that_is_merged_takes_the_place_of_a_row() {
         ],
     );
 }
+
+#[test]
+fn a_decorator_gets_the_function() {
+    check(
+        module,
+        &[
+            (
+                "def deco(fn):\n    def wrapper():\n        op.execute('DELETE FROM a')\n        fn()\n    return wrapper\n@deco\ndef step():\n    op.execute('DELETE FROM b')\ndef upgrade():\n    step()",
+                &["4: DELETE FROM a", "9: DELETE FROM b"],
+            ),
+            (
+                "STEPS = []\ndef step(fn):\n    STEPS.append(fn)\n    return fn\n@step\ndef one():\n    op.drop_table('t')\ndef upgrade():\n    for s in STEPS:\n        s()",
+                &["8: DROP TABLE t"],
+            ),
+            (
+                "from app.steps import step\n@step\ndef one():\n    pass\ndef upgrade():\n    one()",
+                &["7: ? `app.steps.step` is not in this project: what it does is not known"],
+            ),
+            (
+                "import functools, contextlib\n@functools.lru_cache\ndef one():\n    pass\n@contextlib.contextmanager\ndef two():\n    yield\ndef upgrade():\n    one()\n    with two():\n        pass",
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rows_of_a_model_that_is_not_known_are_written_back() {
+    let update = "5: ? `the table of User` is not a constant: an UPDATE on an unknown table";
+    check(
+        |text| {
+            module(&format!(
+                "from app.models import User\ndef upgrade():\n    s = Session(bind=op.get_bind())\n{text}"
+            ))
+        },
+        &[
+            ("    for u in s.scalars(sa.select(User)): u.name = None", &[update]),
+            ("    for u in s.execute(sa.select(User)).scalars(): u.name = None", &[update]),
+            ("    s.execute(sa.select(User)).scalar_one().name = None", &[update]),
+            (
+                "    User.query.delete()",
+                &[
+                    "5: ? `app.models.User.query.delete` is not in this project: what it does is not known",
+                ],
+            ),
+            ("    for u in s.scalars(sa.select(User)): print(u.name)", &[]),
+        ],
+    );
+}
