@@ -227,3 +227,16 @@ fn rows_of_a_model_that_is_not_known_are_written_back() {
         ],
     );
 }
+
+#[test]
+fn sql_that_an_attribute_executes_is_read() {
+    let class = |held: &str| {
+        format!(
+            "class Job:\n    def __init__(self):\n        self.bind = op.get_bind()\n    def run(self):\n        self.bind.{held}\n"
+        )
+    };
+    let upgrade = "def upgrade():\n    Job().run()\n";
+    let found = module(&format!("{}{upgrade}", class("execute(sa.text('DELETE FROM t'))")));
+    assert_eq!(found, ["6: DELETE FROM t"]);
+    assert!(module(&format!("{}{upgrade}", class("close()"))).is_empty());
+}
