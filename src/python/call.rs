@@ -7,7 +7,6 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::assigned::MUTATORS;
 use super::mentions;
-use super::modules::is_known_package;
 use super::text::Text;
 use super::value::{ChangeKind, Function, Lambda, Value};
 use super::walk::{Flow, Walker};
@@ -70,32 +69,8 @@ impl Walker<'_> {
             // Nobody builds a DELETE only to drop it: the object deletes for itself.
             self.send(&change.sql(), call.range());
         }
-        if let (Expr::Call(call), Value::Unknown(_)) = (inner, &value)
-            && let Some(path) = self.foreign_call(call)
-        {
-            let why = format!("`{path}` is not in this project: what it does is not known");
-            self.unreadable(why, call.range());
-        }
-    }
-
-    /// The path of a function of an unknown package that is called for what it does.
-    fn foreign_call(&mut self, call: &ExprCall) -> Option<String> {
-        let was_silent = std::mem::replace(&mut self.is_silent, true);
-        let callee = match &*call.func {
-            Expr::Subscript(_) => match self.eval(&call.func) {
-                Value::Unknown(source) => Value::External(source),
-                other => other,
-            },
-            Expr::Name(_) => self.eval(&call.func),
-            Expr::Attribute(it) if matches!(&*it.value, Expr::Name(_)) => self.eval(&call.func),
-            _ => Value::None,
-        };
-        self.is_silent = was_silent;
-        match callee {
-            Value::External(path) if !is_known_package(&path) && !logs(&path) => {
-                Some(path.to_string())
-            }
-            _ => None,
+        if let (Expr::Call(call), Value::Unknown(_)) = (inner, &value) {
+            self.flag_foreign(call);
         }
     }
 
@@ -210,6 +185,9 @@ impl Walker<'_> {
                 return self.unknown(range);
             }
         }
+        if let Some(path) = &function.wrapper {
+            self.foreign(path, range);
+        }
         if function.module == 0 {
             self.called.push(definition.range.start().to_usize());
         }
@@ -233,6 +211,9 @@ impl Walker<'_> {
         self.branch.truncate(depth);
         self.anchor = had_anchor;
         let mut returned = frame.returned;
+        if returned.iter().any(|value| matches!(value, Value::Function(_) | Value::Lambda(_))) {
+            self.closed.insert(frame.id, (frame.names, frame.parent));
+        }
         if !frame.yielded.is_empty() {
             let found: Vec<Value> = frame.yielded;
             return Value::one_of(found, self.written(range));
@@ -345,8 +326,32 @@ impl Walker<'_> {
         } else {
             Value::unknown(name.id.as_str())
         };
-        self.frame().names.insert(name.id.to_string(), value);
+        let is_shared = self.replace(receiver, &value);
+        if !is_shared || self.frame().names.contains_key(name.id.as_str()) {
+            self.frame().names.insert(name.id.to_string(), value);
+        }
         Some(Value::unknown(name.id.as_str()))
+    }
+
+    /// Whoever holds this list or dict holds the changed one; false where nobody does.
+    fn replace(&mut self, old: &Value, new: &Value) -> bool {
+        let is_same = |value: &Value| match (value, old) {
+            (Value::List(a), Value::List(b)) | (Value::OneOf(a), Value::OneOf(b)) => {
+                Rc::ptr_eq(a, b)
+            }
+            (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
+            _ => false,
+        };
+        let frames = self.frames.iter_mut().map(|frame| &mut frame.names);
+        let modules = self.loaded.iter_mut().map(|module| &mut module.names);
+        let mut is_held = false;
+        for value in frames.chain(modules).flat_map(|names| names.values_mut()) {
+            if is_same(value) {
+                *value = new.clone();
+                is_held = true;
+            }
+        }
+        is_held
     }
 
     /// A text that is executed, named after where it comes from.

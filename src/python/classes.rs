@@ -106,5 +106,16 @@ impl Walker<'_> {
 
 fn bound(function: &Rc<Function>, receiver: Value) -> Rc<Function> {
     let (module, definition) = (function.module, Rc::clone(&function.definition));
-    Rc::new(Function { module, definition, frame: function.frame, receiver: Some(receiver) })
+    let (frame, wrapper) = (function.frame, function.wrapper.clone());
+    Rc::new(Function { module, definition, frame, receiver: Some(receiver), wrapper })
+}
+
+/// Whether a method runs where its name is only read.
+pub(super) fn is_property(function: &Function) -> bool {
+    let Stmt::FunctionDef(definition) = &*function.definition else { return false };
+    definition.decorator_list.iter().any(|decorator| match &decorator.expression {
+        Expr::Name(name) => matches!(name.id.as_str(), "property" | "cached_property"),
+        Expr::Attribute(it) => it.attr.as_str() == "cached_property",
+        _ => false,
+    })
 }

@@ -10,6 +10,7 @@ use super::expressions::{assignment, condition, equals, function, junction, oper
 use super::methods::column;
 use super::modules::is_known_package;
 use super::operations::table_of;
+use super::outside::{is_foreign, runs_another};
 use super::text::Text;
 use super::types;
 use super::value::{Change, ChangeKind, Query, Value, parameter};
@@ -60,11 +61,19 @@ impl Walker<'_> {
             let path = args.positional.first().and_then(Value::as_str);
             return Value::File(path.unwrap_or_else(|| self.written(range).to_owned()).into());
         }
-        if path == "importlib.import_module"
-            && let Some(module) = args.positional.first().and_then(Value::as_str)
-            && let Some(value) = self.imported_by_name(&module)
+        if path == "importlib.import_module" {
+            return self.module_by_name(args);
+        }
+        if runs_another(path) {
+            self.foreign(path, range);
+            return self.unknown(range);
+        }
+        if matches!(name, "execute" | "exec_driver_sql" | "executemany")
+            && is_foreign(path)
+            && let Some(sql @ (Value::Text(_) | Value::Sql(_) | Value::Change(_))) =
+                args.positional.first()
         {
-            return value;
+            return self.execute(Some(sql.clone()), range);
         }
         if makes_session(name) {
             return Value::Handle;
@@ -362,6 +371,8 @@ impl Walker<'_> {
             "on_conflict_do_nothing" => {
                 change.conflict = Some("ON CONFLICT DO NOTHING".into());
             }
+            // Nobody names it but to run it within another statement.
+            "cte" if change.kind != ChangeKind::Insert => self.send(&change.sql(), range),
             "execute" => {
                 self.send(&change.sql(), range);
                 return Value::Rows(Rc::default());
@@ -386,6 +397,7 @@ pub(super) fn select_item(query: &mut Query, item: &Value) {
             is_class.then(|| table_of(item)).flatten()
         }
         other => {
+            query.calls |= matches!(other, Value::Sql(text) if text.calls());
             query.columns.push(other.operand());
             query.is_narrowed = true;
             if let (Value::Unknown(source), true) = (other, query.entity.is_empty()) {

@@ -5,12 +5,25 @@ use std::rc::Rc;
 use ruff_text_size::TextRange;
 
 use super::call::Args;
+use super::classes::is_property;
 use super::emit::identifier;
 use super::strings;
 use super::text::Text;
 use super::value::Value;
 use super::walk::Walker;
 use crate::text::name::quote_if_needed;
+
+/// Operations by whose name alone it is clear what they are.
+pub(super) const OPERATIONS: [&str; 8] = [
+    "drop_table",
+    "drop_column",
+    "rename_table",
+    "batch_alter_table",
+    "alter_column",
+    "create_table",
+    "add_column",
+    "bulk_insert",
+];
 
 impl Walker<'_> {
     pub(super) fn attribute(&mut self, object: &Value, name: &str, range: TextRange) -> Value {
@@ -57,6 +70,9 @@ impl Walker<'_> {
             Value::Instance(class) => {
                 let class = Rc::clone(class);
                 match class.members.iter().find(|(own, _)| own == name) {
+                    Some((_, Value::Function(function))) if is_property(function) => self
+                        .own_method(&class, object, name, &Args::default(), range)
+                        .unwrap_or(Value::None),
                     Some((_, Value::Function(_))) => {
                         Value::Method(Rc::new((object.clone(), name.to_owned())))
                     }
@@ -105,7 +121,8 @@ impl Walker<'_> {
             ("alembic.context" | "alembic.op", "bind" | "connection") => Value::Handle,
             _ if last(path) == "db" && matches!(name, "session" | "engine") => Value::Handle,
             ("string", "digits") => Value::text("0123456789"),
-            _ => Value::External(format!("{path}.{name}").into()),
+            ("alembic.op", "impl") => Value::Dialect,
+            _ => self.below(path, name),
         }
     }
 
@@ -181,12 +198,17 @@ impl Walker<'_> {
             Value::Dialect if matches!(name, "quote" | "quote_identifier") => {
                 match args.positional.first() {
                     Some(Value::Text(text)) => match text.as_known() {
-                        Some(name) => Value::text(&quote_if_needed(&name)),
+                        Some(name) => Value::text(quote_if_needed(&name)),
                         None => Value::Text(Rc::clone(text)),
                     },
                     _ => self.unknown(range),
                 }
             }
+            // What Alembic's own operations run on.
+            Value::Dialect if matches!(name, "execute" | "_exec") => {
+                self.on_handle("execute", args, range)
+            }
+            Value::Dialect if OPERATIONS.contains(&name) => self.operation(name, args, range),
             Value::Row(_) | Value::Inspector | Value::Dialect => self.unknown(range),
             Value::File(path) => match name {
                 "read" | "read_text" | "readlines" | "readline" => {
@@ -207,6 +229,9 @@ impl Walker<'_> {
                     Some(value) => value,
                     None => self.on_unknown(receiver, name, args, range),
                 }
+            }
+            Value::Function(_) | Value::Lambda(_) | Value::Method(_) if name == "execute" => {
+                self.on_unknown(receiver, name, args, range)
             }
             Value::Function(_) | Value::Lambda(_) | Value::Method(_) => {
                 if args.reach_database() {
@@ -237,7 +262,8 @@ impl Walker<'_> {
                     |(_, value)| value.clone(),
                 )
             }
-            (_, "copy", _) => receiver.clone(),
+            (Value::List(items), "copy", _) => Value::list(items.as_ref().clone()),
+            (Value::Dict(pairs), "copy", _) => Value::Dict(Rc::new(pairs.as_ref().clone())),
             (Value::List(items), "union" | "difference", Some(Value::List(more))) => {
                 if name == "union" {
                     Value::list(items.iter().chain(more.iter()).cloned().collect())

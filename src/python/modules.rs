@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use ruff_python_ast::{Stmt, StmtImport, StmtImportFrom};
 
+use super::outside::is_foreign;
 use super::parse;
 use super::value::{Imported, Value};
 use super::walk::Walker;
@@ -172,6 +173,16 @@ impl Walker<'_> {
     pub(super) fn imported_by_name(&mut self, name: &str) -> Option<Value> {
         let index = self.load(0, name)?;
         Some(Value::External(format!("module {index}").into()))
+    }
+
+    /// `package.name` behind `import package`: from the project where it is there.
+    pub(super) fn below(&mut self, package: &str, name: &str) -> Value {
+        let path = format!("{package}.{name}");
+        if package.starts_with('.') || !is_foreign(package) {
+            return Value::External(path.into());
+        }
+        let addresses = vec![(0, package.to_owned())];
+        self.arrived(Value::Imported(Rc::new(Imported { addresses, name: name.to_owned(), path })))
     }
 
     /// The value itself, where it is still only named by an import.

@@ -8,7 +8,7 @@ use super::call::Args;
 use super::core::select_item;
 use super::emit::identifier;
 use super::expressions::{condition, equals, sets};
-use super::methods::column;
+use super::methods::{OPERATIONS, column};
 use super::operations::table_of;
 use super::text::Text;
 use super::value::{Change, ChangeKind, Class, Found, Query, Value};
@@ -53,7 +53,10 @@ impl Walker<'_> {
                 self.send(&change.sql(), range);
                 Value::Rows(Rc::default())
             }
-            Value::Query(query) => Value::Rows(query.found()),
+            Value::Query(query) => {
+                self.run_query(query, range);
+                Value::Rows(query.found())
+            }
             Value::List(items) => {
                 for item in items.iter() {
                     self.execute(Some(item.clone()), range);
@@ -69,6 +72,13 @@ impl Walker<'_> {
         }
     }
 
+    /// A SELECT runs: only where it calls functions can it change anything.
+    fn run_query(&mut self, query: &Query, range: TextRange) {
+        if query.calls {
+            self.send(&query.select(), range);
+        }
+    }
+
     pub(super) fn on_handle(&mut self, name: &str, args: &Args, range: TextRange) -> Value {
         if EXECUTE.contains(&name) {
             let named = ["statement", "clause", "sql", "query", "sqltext", "object_"];
@@ -76,6 +86,21 @@ impl Walker<'_> {
             let sql = sql.or_else(|| named.iter().find_map(|name| args.keyword(name)));
             return self.execute(sql, range);
         }
+        if OPERATIONS.contains(&name) {
+            return self.operation(name, args, range);
+        }
+        if name != "mogrify"
+            && let Some(sql @ (Value::Text(text) | Value::Sql(text))) = args.positional.first()
+            && text.is_like_sql()
+        {
+            self.execute(Some(sql.clone()), range);
+            return Value::Handle;
+        }
+        self.on_session(name, args, range)
+    }
+
+    /// A method that is told by its name, not by SQL in its arguments.
+    fn on_session(&mut self, name: &str, args: &Args, range: TextRange) -> Value {
         match name {
             "query" => {
                 let mut query = Query { is_orm: true, ..Query::default() };
@@ -95,9 +120,12 @@ impl Walker<'_> {
                 self.delete_object(&object, range);
                 Value::None
             }
-            "merge" | "add" | "add_all" | "bulk_save_objects" | "bulk_insert_mappings" => {
+            "merge" => {
+                let object = args.positional.first().cloned().unwrap_or(Value::None);
+                self.merge_object(&object, range);
                 Value::None
             }
+            "add" | "add_all" | "bulk_save_objects" | "bulk_insert_mappings" => Value::None,
             "bulk_update_mappings" => {
                 let entity = args.positional.first().cloned().unwrap_or(Value::None);
                 let table = table_of(&entity).unwrap_or_else(|| Text::hole("table"));
@@ -186,6 +214,15 @@ impl Walker<'_> {
         self.send(&change.sql(), range);
     }
 
+    /// An object takes the place of the row that has its key.
+    fn merge_object(&mut self, object: &Value, range: TextRange) {
+        let Some(table) = table_of(object) else { return };
+        let mut change = Change::new(ChangeKind::Update, table);
+        change.sets.push("unknown_column = :value".into());
+        change.filters.push("id = :id".into());
+        self.send(&change.sql(), range);
+    }
+
     /// `row.name = …`: an ORM writes it back.
     pub(super) fn set_attribute(&mut self, object: &Value, name: &str, range: TextRange) {
         let found = match object {
@@ -238,10 +275,14 @@ impl Walker<'_> {
                 return Value::None;
             }
             "all" | "yield_per" | "scalars" | "mappings" | "fetchall" | "tuples" | "partitions" => {
+                self.run_query(query, range);
                 return Value::Rows(query.found());
             }
             "first" | "one" | "one_or_none" | "get" | "scalar" | "fetchone" | "scalar_one"
-            | "scalar_one_or_none" => return Value::Row(query.found()),
+            | "scalar_one_or_none" => {
+                self.run_query(query, range);
+                return Value::Row(query.found());
+            }
             "count" => return self.unknown(range),
             "select_from" => {
                 if let (None, Some(from)) = (&query.table, args.positional.first()) {
@@ -310,10 +351,7 @@ impl Walker<'_> {
                 let sql = sql.or_else(|| args.named.first().map(|(_, value)| value.clone()));
                 return self.execute(sql, range);
             }
-            "drop_table" | "drop_column" | "rename_table" | "batch_alter_table"
-            | "alter_column" | "create_table" | "add_column" | "bulk_insert" => {
-                return self.operation(name, args, range);
-            }
+            _ if OPERATIONS.contains(&name) => return self.operation(name, args, range),
             "query" if !args.positional.is_empty() => return self.on_handle(name, args, range),
             "cursor" | "get_bind" | "connect" | "raw_connection" => return Value::Handle,
             _ if super::core::makes_session(name) => return Value::Handle,

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use ruff_python_ast::Stmt;
 use ruff_text_size::{Ranged as _, TextRange, TextSize};
 
+use super::assigned::changed_in;
 use super::call::Args;
 use super::emit::{Sent, Sink};
 use super::modules::Module;
+use super::outside::is_foreign;
 use super::value::Value;
 use super::walk::Walker;
 use super::{Modules, Reading, django, parse};
@@ -19,23 +21,45 @@ const MOST_COMPARED: usize = 2_000;
 /// Reads one function of a file, after the body of the file itself.
 pub(super) fn function(source: &str, name: &str, modules: &dyn Modules) -> Reading {
     read(source, modules, |walker| {
-        let function = walker.loaded[0].names.get(name).cloned();
-        let range = match &function {
-            Some(Value::Function(function)) => function.definition.range(),
-            Some(Value::Lambda(lambda)) => lambda.definition.range,
-            _ => {
+        walker.push_frame(0, None);
+        let callee = walker.lookup(name);
+        let range = match &callee {
+            Value::Function(function) if function.module == 0 => Some(function.definition.range()),
+            Value::Lambda(lambda) if lambda.module == 0 => Some(lambda.definition.range),
+            _ => brought_in(&walker.loaded[0].body, name),
+        };
+        let is_callable = matches!(
+            &callee,
+            Value::Function(_) | Value::Lambda(_) | Value::Method(_) | Value::OneOf(_)
+        );
+        match (&callee, range) {
+            // Where there are several databases, it is told which of them.
+            (_, Some(range)) if is_callable => {
+                walker.invoke(&callee, &Args { is_open: true, ..Args::default() }, range);
+            }
+            (Value::External(path), Some(range)) if is_foreign(path) => {
+                walker.foreign(path, range);
+            }
+            (_, range) => {
                 let why = format!("it has no function `{name}` that could be read");
                 let end = TextSize::new(u32::try_from(source.len()).unwrap_or(0));
-                walker.unreadable(why, TextRange::empty(end));
-                return;
+                walker.unreadable(why, range.unwrap_or(TextRange::empty(end)));
             }
-        };
-        walker.push_frame(0, None);
-        let callee = function.unwrap_or(Value::None);
-        // Where there are several databases, it is told which of them.
-        walker.invoke(&callee, &Args { is_open: true, ..Args::default() }, range);
+        }
         walker.frames.pop();
     })
+}
+
+/// The statement at the top of a file that gives this name its value, if not a `def`: the last.
+fn brought_in(body: &[Rc<Stmt>], name: &str) -> Option<TextRange> {
+    let gives = |statement: &&Rc<Stmt>| match statement.as_ref() {
+        Stmt::ImportFrom(it) => it.names.iter().any(|alias| {
+            let own = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+            own == name || own == "*"
+        }),
+        other => changed_in(std::slice::from_ref(other)).iter().any(|own| own == name),
+    };
+    body.iter().rfind(gives).map(|statement| statement.range())
 }
 
 /// Reads every function of a file once.

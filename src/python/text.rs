@@ -77,6 +77,23 @@ impl Text {
         Some(out)
     }
 
+    /// Whether a function may be called in it.
+    pub(super) fn calls(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Known(text, _) if text.contains('(')))
+    }
+
+    /// Whether it starts as a statement does.
+    pub(super) fn is_like_sql(&self) -> bool {
+        const WORDS: [&str; 13] = [
+            "delete", "update", "drop", "truncate", "alter", "insert", "with", "copy", "do",
+            "call", "select", "merge", "create",
+        ];
+        let Some(Piece::Known(text, _)) = self.pieces.first() else { return false };
+        let mut words = text.split_whitespace();
+        let first = words.next().unwrap_or_default().to_ascii_lowercase();
+        WORDS.contains(&&*first) && (words.next().is_some() || self.pieces.len() > 1)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.pieces
             .iter()

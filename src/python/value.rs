@@ -85,6 +85,8 @@ pub(super) struct Function {
     pub frame: Option<usize>,
     /// Its object or class, where it is a method.
     pub receiver: Option<Value>,
+    /// A decorator whose work is not known, by its path.
+    pub wrapper: Option<Rc<str>>,
 }
 
 #[derive(Debug)]
@@ -145,6 +147,8 @@ pub(super) struct Query {
     pub is_narrowed: bool,
     /// Whether its rows are objects that write themselves back.
     pub is_orm: bool,
+    /// Whether it calls functions.
+    pub calls: bool,
 }
 
 /// Where rows come from.
@@ -379,12 +383,17 @@ pub(super) fn parameter(source: &str) -> Text {
 impl Query {
     /// As a subquery.
     pub(super) fn sql(&self) -> Text {
+        Text::known("(").plus(&self.select()).and(")")
+    }
+
+    /// As a statement.
+    pub(super) fn select(&self) -> Text {
         let columns = if self.columns.is_empty() {
             Text::known("*")
         } else {
             Text::joined(&self.columns, &", ".into())
         };
-        let mut sql = Text::known("(SELECT ").plus(&columns);
+        let mut sql = Text::known("SELECT ").plus(&columns);
         if let Some(table) = &self.table {
             sql = sql.and(" FROM ").plus(table);
         }
@@ -397,7 +406,7 @@ impl Query {
         if !filters.is_empty() {
             sql = sql.and(" WHERE ").plus(&Text::joined(&filters, &" AND ".into()));
         }
-        sql.and(")").within(own.as_deref())
+        sql.within(own.as_deref())
     }
 
     pub(super) fn found(&self) -> Rc<Found> {

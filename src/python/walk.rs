@@ -54,6 +54,8 @@ pub(super) struct Walker<'m> {
     /// Imported names that were looked for, by their path.
     pub imports: HashMap<String, Value>,
     pub frames: Vec<Frame>,
+    /// The names of calls that are over, and their parents, for the functions that they returned.
+    pub closed: HashMap<usize, (HashMap<String, Value>, Option<usize>)>,
     pub sink: Sink<'m>,
     pub branch: Vec<u32>,
     /// Definitions of the file itself that were called, by their first byte.
@@ -77,6 +79,7 @@ impl<'m> Walker<'m> {
             loaded: Vec::new(),
             imports: HashMap::new(),
             frames: Vec::new(),
+            closed: HashMap::new(),
             sink: Sink::new(source),
             branch: Vec::new(),
             called: Vec::new(),
@@ -238,23 +241,7 @@ impl<'m> Walker<'m> {
                 }
                 return self.block(&it.orelse);
             }
-            Stmt::With(it) => {
-                for item in &it.items {
-                    let value = self.eval(&item.context_expr);
-                    if let Some(target) = &item.optional_vars {
-                        self.assign(target, &value);
-                    }
-                }
-                // What stops in there does not stop what follows.
-                if self
-                    .written(it.items.first().map_or(it.range, |item| item.range))
-                    .contains("suppress")
-                {
-                    self.repeat(&it.body, it.range);
-                    return Flow::Next;
-                }
-                return self.block(&it.body);
-            }
+            Stmt::With(it) => return self.with(it),
             Stmt::Try(it) => return self.attempt(it),
             Stmt::FunctionDef(it) => self.define(statement, it.name.as_str()),
             Stmt::ClassDef(it) => {
@@ -292,8 +279,9 @@ impl<'m> Walker<'m> {
             .find(|own| std::ptr::eq(own.as_ref(), statement))
             .map_or_else(|| Rc::new(statement.clone()), Rc::clone);
         let frame = (!is_module).then_some(frame);
-        let function = Function { module, definition, frame, receiver: None };
-        self.frame().names.insert(name.to_owned(), Value::Function(Rc::new(function)));
+        let function = Function { module, definition, frame, receiver: None, wrapper: None };
+        let value = self.decorated(function);
+        self.frame().names.insert(name.to_owned(), value);
     }
 
     fn choose<'s>(
@@ -454,7 +442,7 @@ impl<'m> Walker<'m> {
     }
 
     /// Goes once through a body that runs any number of times.
-    fn repeat(&mut self, body: &[Stmt], range: TextRange) {
+    pub(super) fn repeat(&mut self, body: &[Stmt], range: TextRange) {
         self.havoc(body);
         let depth = self.branch.len();
         self.branches(&[body], true, range);
@@ -545,14 +533,18 @@ impl<'m> Walker<'m> {
     }
 
     fn find(&self, name: &str) -> Option<Value> {
-        let mut at = self.frames.len().checked_sub(1);
-        while let Some(index) = at {
-            let frame = &self.frames[index];
-            if let Some(value) = frame.names.get(name) {
+        let mut at = self.frames.last().map(|frame| frame.id);
+        while let Some(id) = at {
+            let open = self.frames.iter().find(|frame| frame.id == id);
+            let (names, parent) = match (open, self.closed.get(&id)) {
+                (Some(frame), _) => (&frame.names, frame.parent),
+                (None, Some((names, parent))) => (names, *parent),
+                (None, None) => break,
+            };
+            if let Some(value) = names.get(name) {
                 return Some(value.clone());
             }
-            let parent = frame.parent;
-            at = parent.and_then(|id| self.frames.iter().position(|frame| frame.id == id));
+            at = parent;
         }
         let module = self.module();
         if let Some(value) = self.loaded[module].names.get(name) {

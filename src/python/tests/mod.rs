@@ -6,6 +6,7 @@ mod fixtures;
 mod flow;
 mod hostile;
 mod operations;
+mod outside;
 mod scripts;
 mod unknown;
 mod values;
