@@ -6,19 +6,11 @@ use super::Context;
 use super::args::{ConfigArgs, Format};
 use crate::config::Settings;
 use crate::exit::Exit;
-use crate::run::answer_to;
 use crate::ui::{Align, Table};
 
 /// Runs it.
 pub fn main(args: &ConfigArgs, context: &Context) -> Exit {
-    match story(args, context) {
-        Ok(()) => Exit::Ok,
-        Err(error) => {
-            let answer = answer_to(&error);
-            context.printer.error(&answer.sentence, &answer.hints);
-            answer.exit
-        }
-    }
+    context.ended(story(args, context))
 }
 
 fn story(args: &ConfigArgs, context: &Context) -> anyhow::Result<()> {

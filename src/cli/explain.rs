@@ -10,19 +10,11 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::report::reference;
 use crate::rules::{self, RULES};
-use crate::run::answer_to;
 use crate::text::similar::nearest;
 
 /// Runs it.
 pub fn main(args: &ExplainArgs, context: &Context) -> Exit {
-    match story(args, context) {
-        Ok(()) => Exit::Ok,
-        Err(error) => {
-            let answer = answer_to(&error);
-            context.printer.error(&answer.sentence, &answer.hints);
-            answer.exit
-        }
-    }
+    context.ended(story(args, context))
 }
 
 fn story(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {

@@ -14,7 +14,6 @@ use crate::config::Settings;
 use crate::config::file::NAME;
 use crate::config::write::{self, Wanted};
 use crate::exit::Exit;
-use crate::run::answer_to;
 use crate::text::write_atomically;
 
 /// What a hook and a CI job look like.
@@ -38,14 +37,7 @@ A job for every pull request:
 
 /// Runs it.
 pub fn main(args: &InitArgs, context: &Context) -> Exit {
-    match story(args, context) {
-        Ok(()) => Exit::Ok,
-        Err(error) => {
-            let answer = answer_to(&error);
-            context.printer.error(&answer.sentence, &answer.hints);
-            answer.exit
-        }
-    }
+    context.ended(story(args, context))
 }
 
 fn story(args: &InitArgs, context: &Context) -> anyhow::Result<()> {

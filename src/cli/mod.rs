@@ -75,6 +75,14 @@ struct Context {
 }
 
 impl Context {
+    /// How a command ends that makes no report: a mistake is told and decides.
+    fn ended(&self, story: anyhow::Result<()>) -> Exit {
+        let Err(error) = story else { return Exit::Ok };
+        let answer = answer_to(&error);
+        self.printer.error(&answer.sentence, &answer.hints);
+        answer.exit
+    }
+
     /// The flags that every command has.
     fn flags(&self) -> Flags {
         let (config, no_config) = (self.global.config.clone(), self.global.no_config);
