@@ -355,32 +355,9 @@ fn closure<'a>(from: &Ids<'a>, next: impl Fn(&str) -> Vec<&'a str>) -> Ids<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::super::command::Direction::{self, Downgrade, Upgrade};
-    use super::{Graph, Revisions, Target};
-
-    /// `id<down,down!depends#label`, separated by spaces.
-    fn revisions(text: &str) -> Revisions {
-        let file = |word: &str| {
-            let (word, label) = word.split_once('#').unwrap_or((word, ""));
-            let (word, depends) = word.split_once('!').unwrap_or((word, ""));
-            let (id, downs) = word.split_once('<').unwrap_or((word, ""));
-            let list = |text: &str| {
-                let quoted: Vec<_> =
-                    text.split(',').filter(|t| !t.is_empty()).map(|t| format!("'{t}'")).collect();
-                format!("[{}]", quoted.join(", "))
-            };
-            let source = format!(
-                "revision = '{id}'\ndown_revision = {}\ndepends_on = {}\nbranch_labels = {}\n",
-                list(downs),
-                list(depends),
-                list(label)
-            );
-            (PathBuf::from(format!("{id}.py")), source)
-        };
-        Revisions::from_files(text.split_whitespace().map(file))
-    }
+    use super::super::revisions::drawn as revisions;
+    use super::{Graph, Target};
 
     fn pending(
         all: &str,

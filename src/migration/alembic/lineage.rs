@@ -108,35 +108,8 @@ pub enum Unknown {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::{Lineage, Unknown};
-    use crate::migration::alembic::Revisions;
-
-    /// `id<down,down!depends#label`, in the order of the files.
-    fn revisions(text: &str) -> Revisions {
-        let file = |word: &str| {
-            let (word, label) = word.split_once('#').unwrap_or((word, ""));
-            let (word, depends) = word.split_once('!').unwrap_or((word, ""));
-            let (id, downs) = word.split_once('<').unwrap_or((word, ""));
-            let list = |text: &str| {
-                let items: Vec<String> = text
-                    .split(',')
-                    .filter(|it| !it.is_empty())
-                    .map(|it| format!("'{it}'"))
-                    .collect();
-                format!("[{}]", items.join(", "))
-            };
-            let source = format!(
-                "revision = '{id}'\ndown_revision = {}\ndepends_on = {}\nbranch_labels = {}\n",
-                list(downs),
-                list(depends),
-                list(label)
-            );
-            (PathBuf::from(format!("{id}.py")), source)
-        };
-        Revisions::from_files(text.split_whitespace().map(file))
-    }
+    use crate::migration::alembic::revisions::drawn as revisions;
 
     #[test]
     fn revisions_come_behind_those_they_stand_on() {

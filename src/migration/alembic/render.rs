@@ -482,22 +482,19 @@ impl<'a> Inquiry<'a> {
         let source = Some(revision.source.clone());
         let modules = ProjectModules::of(&revision.path, self.revisions.python_path());
         let read = python::read_alembic(&revision.source, self.direction.name(), &modules);
-        if let Some(failure) = &rendered.failure {
+        let has_failed = rendered.failure.is_some();
+        let is_complete =
+            !has_failed && guards::read(&revision.source, self.direction).doubts.is_empty();
+        let joined = rules::reconcile(&text, read.statements, is_complete);
+        let mut knowledge = of_statements(&joined.statements);
+        if !has_failed {
+            doubt(&mut knowledge, doubts(rendered, &text));
+            doubt(&mut knowledge, joined.doubts);
+        } else if joined.selects_rows {
             // Offline mode is one way to know; the file itself is the other. Which rows it takes
             // that it selects with what it has read, only a run can tell.
-            let joined = rules::reconcile(&text, read.statements, false);
-            let mut script = Script { text, source, ..of_file(origin, joined.statements) };
-            if joined.selects_rows {
-                doubt(&mut script.knowledge, vec![failure.clone()]);
-            }
-            return script;
+            doubt(&mut knowledge, rendered.failure.iter().cloned().collect());
         }
-        let is_complete = guards::read(&revision.source, self.direction).doubts.is_empty();
-        let joined = rules::reconcile(&text, read.statements, is_complete);
-        let mut knowledge = of_file(origin.clone(), joined.statements.clone()).knowledge;
-        let mut doubts = doubts(rendered, &text);
-        doubts.extend(joined.doubts);
-        doubt(&mut knowledge, doubts);
         Script { origin, text, knowledge, source, statements: Some(joined.statements) }
     }
 }
@@ -513,14 +510,13 @@ fn doubts(rendered: &Rendered, text: &str) -> Vec<String> {
     doubts
 }
 
-/// A revision as its file shows it; what the file does not let read says so in its place.
-fn of_file(origin: Origin, statements: Vec<Statement>) -> Script {
-    let knowledge = if statements.iter().any(rules::is_unreadable) {
+/// How much these statements of a file show; what could not be read says so in its place.
+fn of_statements(statements: &[Statement]) -> Knowledge {
+    if statements.iter().any(rules::is_unreadable) {
         Knowledge::PartlyKnown(Vec::new())
     } else {
         Knowledge::Known
-    };
-    Script { knowledge, statements: Some(statements), ..Script::known(origin, String::new()) }
+    }
 }
 
 /// Why a call gave less than was asked for.

@@ -191,6 +191,30 @@ fn legacy_id(path: &Path) -> Option<String> {
     (is_hexadecimal && path.extension()? == "py").then(|| stem.to_owned())
 }
 
+/// A graph as tests draw it: `id<down,down!depends#label`, separated by spaces, in the order of
+/// the files.
+#[cfg(test)]
+pub(super) fn drawn(text: &str) -> Revisions {
+    let file = |word: &str| {
+        let (word, label) = word.split_once('#').unwrap_or((word, ""));
+        let (word, depends) = word.split_once('!').unwrap_or((word, ""));
+        let (id, downs) = word.split_once('<').unwrap_or((word, ""));
+        let list = |text: &str| {
+            let quoted: Vec<_> =
+                text.split(',').filter(|t| !t.is_empty()).map(|t| format!("'{t}'")).collect();
+            format!("[{}]", quoted.join(", "))
+        };
+        let source = format!(
+            "revision = '{id}'\ndown_revision = {}\ndepends_on = {}\nbranch_labels = {}\n",
+            list(downs),
+            list(depends),
+            list(label)
+        );
+        (PathBuf::from(format!("{id}.py")), source)
+    };
+    Revisions::from_files(text.split_whitespace().map(file))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
