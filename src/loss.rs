@@ -85,6 +85,11 @@ pub enum TableFate {
     },
     /// These columns (attnum), with every value.
     Columns(BTreeSet<i16>),
-    /// Values of these columns (attnum; empty means not known which).
-    Values(BTreeSet<i16>),
+    /// Values in these columns, whose rows stay.
+    Values {
+        /// The columns (attnum); empty means not known which.
+        columns: BTreeSet<i16>,
+        /// The most rows in which they may change; `None` means all of them.
+        limit: Option<u64>,
+    },
 }

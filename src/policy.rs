@@ -8,13 +8,27 @@ use crate::text::number::plural;
 /// Which rows are kept before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SnapshotMode {
-    /// What is at risk; for now that is everything.
+    /// What is at risk, where the plan knows all that can be touched; otherwise everything.
     #[default]
     Auto,
+    /// What the plan knows to be at risk, even where it does not know everything.
+    AtRisk,
     /// Everything.
     All,
     /// Nothing: said aloud, by somebody who keeps backups elsewhere.
     None,
+}
+
+/// How before and after are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compare {
+    /// Rows and columns of everything; values of what was touched or is at risk.
+    #[default]
+    Auto,
+    /// Rows and columns only.
+    Counts,
+    /// Values of every table.
+    Values,
 }
 
 /// From which severity on a finding stops the run.

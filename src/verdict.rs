@@ -206,7 +206,7 @@ impl<'a> Plan<'a> {
     /// names may have changed their key, and all partitions together hold as many.
     fn moves_rows(&self, before: &Table, after: &Table) -> bool {
         before.root.is_some_and(|root| after.root == Some(root) && self.settled.contains(&root))
-            && self.of_table(before.oid).iter().any(|fate| matches!(fate, TableFate::Values(_)))
+            && self.of_table(before.oid).iter().any(|fate| matches!(fate, TableFate::Values { .. }))
     }
 
     fn of_table(&self, oid: u32) -> &[&'a TableFate] {
@@ -229,7 +229,7 @@ impl<'a> Plan<'a> {
                 }
                 TableFate::Dropped { limit: Some(most) }
                 | TableFate::Rows { limit: Some(most) } => limit = limit.saturating_add(*most),
-                TableFate::Columns(_) | TableFate::Values(_) => {}
+                TableFate::Columns(_) | TableFate::Values { .. } => {}
             }
         }
         gone <= limit
@@ -239,7 +239,7 @@ impl<'a> Plan<'a> {
         self.of_table(oid).iter().any(|fate| match fate {
             TableFate::Dropped { .. } => true,
             TableFate::Columns(attnums) => attnums.contains(&attnum),
-            TableFate::Rows { .. } | TableFate::Values(_) => false,
+            TableFate::Rows { .. } | TableFate::Values { .. } => false,
         })
     }
 }
@@ -453,7 +453,7 @@ mod tests {
         let leaf = |oid, name, rows| Table { root: Some(9), ..table(oid, name, rows, &[]) };
         let before = [leaf(1, "p1", 20), leaf(2, "p2", 30)];
         let moved = [leaf(1, "p1", 0), leaf(2, "p2", 50)];
-        let update = [loss(1, TableFate::Values(BTreeSet::new()))];
+        let update = [loss(1, TableFate::Values { columns: BTreeSet::new(), limit: None })];
         assert!(check(&before, &moved, &update).unplanned().is_empty());
         assert!(!check(&before, &moved, &[]).unplanned().is_empty(), "nobody named an UPDATE");
         let lost = [leaf(1, "p1", 0), leaf(2, "p2", 49)];

@@ -358,7 +358,7 @@ macro_rules! words {
     };
 }
 
-words!(SnapshotMode, "auto" => Self::Auto, "all" => Self::All, "none" => Self::None);
+words!(SnapshotMode, "auto" => Self::Auto, "all" => Self::All, "at-risk" => Self::AtRisk, "none" => Self::None);
 words!(FailOn, "error" => Self::Error, "warning" => Self::Warning, "never" => Self::Never);
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::{Client, Error};
 
-use super::catalog::{self, Listed};
-use super::dependents::{self, Dependents, Root};
-use super::names::Names;
-use super::server_message;
+use crate::db::postgres::catalog::{self, Listed};
+use crate::db::postgres::dependents::{self, Dependents, Root};
+use crate::db::postgres::names::Names;
+use crate::db::postgres::server_message;
 use crate::effect::{Effect, Reach};
 use crate::inventory::TableKind;
 use crate::loss::{Count, LARGE_OBJECTS, Loss, TableFate, TableLoss};
@@ -309,7 +309,7 @@ impl<'a> Measuring<'a> {
                 loss.through.push(format!("column {table}.{column} ({said}) by foreign key"));
             }
             loss.values = sum(&loss.values, &values);
-            let fate = TableFate::Values(BTreeSet::from([attnum]));
+            let fate = TableFate::Values { columns: BTreeSet::from([attnum]), limit: None };
             loss.tables.push(TableLoss { table: oid, fate });
         }
         Ok(loss)
@@ -382,7 +382,8 @@ impl<'a> Measuring<'a> {
                     if matches!(reach, Reach::All { .. }) { values } else { at_most(&values) };
                 loss.values = sum(&loss.values, &values);
             }
-            loss.tables.push(TableLoss { table: oid, fate: TableFate::Values(attnums) });
+            let fate = TableFate::Values { columns: attnums, limit: None };
+            loss.tables.push(TableLoss { table: oid, fate });
         }
         Ok(loss)
     }
