@@ -1,9 +1,11 @@
 //! Everything a run will do, as a value: what is pending, what it destroys here, who agreed.
 
+mod along;
 mod named;
 
 use tokio_postgres::Client;
 
+use self::along::{Along, Called};
 use crate::db::postgres::measure::Measuring;
 use crate::db::postgres::refusal;
 use crate::effect::Effect;
@@ -26,6 +28,8 @@ pub struct Plan {
     pub scripts: Vec<ScriptSummary>,
     /// What a person should know, agreed to or not.
     pub findings: Vec<Finding>,
+    /// What triggers set in rows that a statement changes anyway: nothing to agree to.
+    pub quiet: Vec<TableLoss>,
 }
 
 impl Plan {
@@ -50,6 +54,7 @@ impl Plan {
             table,
             fate: TableFate::Rows { limit: Some(most) },
         }));
+        planned.extend(self.quiet.iter().cloned());
         planned
     }
 }
@@ -99,7 +104,8 @@ pub async fn make(
     let readings: Vec<ScriptReading> = pending.scripts.iter().map(rules::read).collect();
     let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
-    let measured = measured(&mut measuring, &readings).await.map_err(asked)?;
+    let mut along = Along::start(client).await.map_err(asked)?;
+    let measured = measured(&mut measuring, &mut along, &readings).await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
@@ -126,26 +132,39 @@ pub async fn make(
         findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
     }
     findings.extend(malformed);
-    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings })
+    let scripts = readings.iter().map(summary).collect();
+    Ok(Plan { scripts, findings, quiet: along.into_quiet() })
 }
 
 /// Measures each finding where it stands in the batch, with what the names mean at that point; the
 /// schema of a name that was written without one comes beside it.
 async fn measured(
     measuring: &mut Measuring<'_>,
+    along: &mut Along<'_>,
     readings: &[ScriptReading<'_>],
 ) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut findings = Vec::new();
-    for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
+    for (number, (reading, caused)) in readings.iter().zip(rules::resolved(readings)).enumerate() {
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        for (_, effect) in caused {
+        for (statement, effect) in caused {
+            let mut does = None;
             // Those about the whole script come before those of its statements.
             while let Some(Found { mut finding, effect: of, .. }) = found
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
             {
+                if let (Some(_), Effect::CallsFunction { name }) = (of, effect) {
+                    let called = along.called(measuring, reading.script, name, finding).await?;
+                    let Called { findings: told, effects } = called;
+                    for finding in told {
+                        let schema = schema_of(&finding.object, measuring);
+                        findings.push((finding, schema));
+                    }
+                    does = effects;
+                    continue;
+                }
                 if of.is_some() {
                     if is_widening(effect, measuring) {
                         continue;
@@ -156,7 +175,12 @@ async fn measured(
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
-            measuring.names().advance(effect);
+            let by_itself =
+                along.fired(measuring, (number, reading.script), (statement, effect)).await?;
+            findings.extend(by_itself.into_iter().map(|finding| (finding, None)));
+            along.advance(effect);
+            let does = does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect));
+            does.iter().for_each(|effect| measuring.names().advance(effect));
         }
     }
     findings.extend(found.map(|found| (found.finding, None)));

@@ -6,11 +6,13 @@
 pub mod belongings;
 pub mod catalog;
 pub mod dependents;
+pub mod functions;
 pub mod identity;
 pub mod inventory;
 pub mod lock;
 pub mod measure;
 pub mod names;
+pub mod reactions;
 pub mod version_table;
 pub mod watch;
 pub mod witness;
