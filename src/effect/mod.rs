@@ -20,6 +20,7 @@ mod read;
 #[cfg(test)]
 mod soup;
 mod successor;
+mod switch;
 mod tokens;
 mod tripwire;
 mod truth;
@@ -110,6 +111,9 @@ pub enum Effect {
     /// `CREATE FUNCTION` or `PROCEDURE`: what every call of it does from here on. Parameters as they
     /// are written, to tell functions of one name apart.
     DefinesFunction { name: QualifiedName, parameters: String, effects: Vec<Effect> },
+    /// A trigger or rule of a table is turned on or off, or all of them (no name); without a table an
+    /// event trigger, and without a name what a session fires at all.
+    Switches { table: Option<QualifiedName>, name: Option<String>, on: bool },
     /// `PREPARE`: what every EXECUTE of it does from here on.
     Prepares { name: String, effects: Vec<Effect> },
     /// `EXECUTE` of a prepared statement.
