@@ -38,18 +38,3 @@ pub async fn recreate(
             .hint("what else is missing comes back in a new database: --into NAME")
     })
 }
-
-/// The list of entries for `pg_restore -L`; it needs a file, and is gone when this is dropped.
-pub fn list_file(list: &str) -> Result<tempfile::NamedTempFile, Refusal> {
-    let write = || -> std::io::Result<tempfile::NamedTempFile> {
-        let mut file = tempfile::NamedTempFile::new()?;
-        file.write_all(list.as_bytes())?;
-        file.flush()?;
-        Ok(file)
-    };
-    write().map_err(|error| unwritable(&error))
-}
-
-fn unwritable(error: &std::io::Error) -> Refusal {
-    Refusal::new(Exit::NoAnswer, format!("a temporary file for pg_restore: {error}"))
-}

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 
 use crate::child::{AttendEvent, Invocation, Signals, attend, locate};
 use crate::db::connect::{SessionOptions, connect, connect_first};
+use crate::db::postgres::touched::Touched;
 use crate::db::postgres::watch::{Seen, Watch};
 use crate::db::postgres::{identity, inventory, lock, refusal, version_table};
 use crate::db::target::Target;
@@ -28,7 +29,7 @@ use crate::record::{Answer, ChildOutcome, Reached, Record, Verdict};
 use crate::request::RunRequest;
 use crate::secret;
 use crate::text::QualifiedName;
-use crate::verdict;
+use crate::verdict::{self, Meanwhile};
 
 /// Runs the migration command safely. The answer is in the record; an error is one that kept
 /// rowsafe from giving one.
@@ -106,6 +107,7 @@ async fn asked_twice(signals: &mut Signals) {
 struct Ready {
     request: RunRequest,
     watcher: Client,
+    look: Look,
     pending: Pending,
     planned: Vec<TableLoss>,
     before: Inventory,
@@ -144,11 +146,14 @@ async fn prepare(
     if !agreed(request, journal, &mut plan, observer, record)? {
         return Ok(None);
     }
+    let asked = |error| refusal(Exit::DatabaseUnavailable, "look at the statistics", error);
+    let look = Look::take(&watcher).await.map_err(asked)?;
     let mut keeping = Keeping { request, journal, observer, record };
     let before = keeping.take(tool.as_ref()).await?;
     let bookkeeping = pending.version_tables.clone();
     let request = request.clone();
-    Ok(Some(Ready { request, watcher, planned: plan.planned(), pending, before, bookkeeping }))
+    let planned = plan.planned();
+    Ok(Some(Ready { request, watcher, look, planned, pending, before, bookkeeping }))
 }
 
 /// Connects, makes sure that nobody else is at it, and notes which database it is.
@@ -268,7 +273,7 @@ async fn execute(
     let begun = Instant::now();
     let (invocation, marker) = marked(&ready.request, journal.id());
     let asked = |error| refusal(Exit::DatabaseUnavailable, "look who is connected", error);
-    let mut watch = Watch::start(&ready.watcher, &marker).await.map_err(asked)?;
+    let mut watch = Watch::start(&ready.watcher, &marker, &ready.look.tally.at).await.map_err(asked)?;
     journal.record(Step::ChildStarting)?;
     observer.notice(Event::Starting(&shell_words::join(&record.migration)));
     let mut unrecorded = None;
