@@ -1,5 +1,9 @@
 //! Which findings need agreement, and which agreements cover them.
 
+mod tables;
+
+pub use tables::{Protected, Share, TableRule, TableRules};
+
 use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};
 use crate::loss::{Count, Loss};
 use crate::text::Position;
