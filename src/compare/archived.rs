@@ -38,7 +38,7 @@ pub async fn values(
     found.untouched = untouched;
     let Some(kept) = kept.filter(|_| !wanted.is_empty()) else {
         let why = "no snapshot holds its rows from before";
-        found.left_out = wanted.iter().map(|unit| (unit.table.name.clone(), why.to_owned())).collect();
+        wanted.iter().for_each(|unit| found.leave_out(unit, sides.touched, why));
         return Ok(found);
     };
     let asked = |error| refusal(Exit::DatabaseUnavailable, "compare values", error);
@@ -55,7 +55,7 @@ pub async fn values(
         let blocks = blocks.count();
         if blocks == 0 {
             let why = "the snapshot does not hold its rows";
-            reading.found.left_out.push((unit.table.name.clone(), why.to_owned()));
+            reading.found.leave_out(&unit, sides.touched, why);
         } else {
             let name = unit.table.name.clone();
             reading.open.insert(name, Open { unit, blocks, image: None });
@@ -76,8 +76,9 @@ pub async fn values(
     let taking = reading.take(receiver, |left| progress(total - left, total));
     let (fed, ()) = tokio::join!(feeding, taking);
     fed?;
-    for (name, _) in std::mem::take(&mut reading.open) {
-        reading.found.left_out.push((name, "the snapshot does not hold all its rows".to_owned()));
+    for open in std::mem::take(&mut reading.open).into_values() {
+        let why = "the snapshot does not hold all its rows";
+        reading.found.leave_out(&open.unit, sides.touched, why);
     }
     Ok(reading.found)
 }
@@ -111,9 +112,14 @@ impl Reading<'_, '_> {
             if open.image.is_none() {
                 open.image = self.image(&open.unit, &statement);
             }
+            // Partitions may have their columns in another order than the table above them.
+            let places = open.image.as_ref().and_then(|(columns, _)| {
+                let place = |attnum: &i16| columns.iter().position(|column| column == attnum);
+                named(&open.unit, &statement)?.iter().map(place).collect::<Option<Vec<_>>>()
+            });
             while let Some(Piece::Rows(rows)) = pieces.recv().await {
-                if let Some((_, image)) = &mut open.image {
-                    lines(&rows, &mut |row| image.add(row));
+                if let (Some((_, image)), Some(places)) = (&mut open.image, &places) {
+                    lines(&rows, &mut |row| image.add(row, places));
                 }
             }
             open.blocks -= 1;
@@ -122,8 +128,8 @@ impl Reading<'_, '_> {
                 continue;
             }
             match self.compared(&open).await {
-                Ok(values) => drop(self.found.values.insert(open.unit.table.oid, values)),
-                Err(why) => self.found.left_out.push((table, why)),
+                Ok(values) => drop(self.found.looked.values.insert(open.unit.table.oid, values)),
+                Err(why) => self.found.leave_out(&open.unit, self.sides.touched, &why),
             }
             progress(self.open.len());
         }
@@ -140,18 +146,21 @@ impl Reading<'_, '_> {
 
     /// An empty image with the columns that COPY names.
     fn image(&self, unit: &Unit<'_>, statement: &str) -> Option<(Vec<i16>, Image)> {
-        let table = unit.table;
-        let attnum = |name: &String| {
-            let column = table.columns.iter().find(|column| column.name == *name)?;
-            Some(column.attnum)
-        };
-        let columns: Vec<i16> =
-            copy_columns(statement)?.iter().map(attnum).collect::<Option<_>>()?;
+        let columns = named(unit, statement)?;
         let place = |attnum: &i16| columns.iter().position(|column| column == attnum);
-        let key = self.sides.look.keys.of(table.oid).iter().map(place).collect::<Option<_>>();
+        let key = self.sides.look.keys.of(unit.table.oid).iter().map(place).collect::<Option<_>>();
         let layout = Layout { columns: columns.len(), key: key.unwrap_or_default() };
         let budget = if unit.leaves.len() > 1 { BUDGET / self.trees } else { BUDGET };
         let image = Image::new(layout, unit.rows(), budget);
         Some((columns, image))
     }
+}
+
+/// The columns that COPY names, by attnum of the table or the topmost one.
+fn named(unit: &Unit<'_>, statement: &str) -> Option<Vec<i16>> {
+    let attnum = |name: &String| {
+        let column = unit.table.columns.iter().find(|column| column.name == *name)?;
+        Some(column.attnum)
+    };
+    copy_columns(statement)?.iter().map(attnum).collect()
 }

@@ -7,7 +7,7 @@
 mod archived;
 mod unit;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tokio_postgres::{Client, Error};
 
@@ -20,7 +20,7 @@ use crate::inventory::Inventory;
 use crate::policy::Compare;
 use crate::text::QualifiedName;
 use crate::values::{Image, Matching, TableValues};
-use crate::verdict::{Compared, Comparison};
+use crate::verdict::{Compared, Comparison, Looked};
 use unit::{Now, Unit};
 
 pub use archived::values;
@@ -43,7 +43,7 @@ impl Look {
 }
 
 /// What a comparison of values works with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Sides<'a> {
     /// The first look.
     pub look: &'a Look,
@@ -64,8 +64,8 @@ pub struct Sides<'a> {
 /// What was found.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
-    /// What became of the values, by table; of partitions under their root.
-    pub values: BTreeMap<u32, TableValues>,
+    /// What became of the values.
+    pub looked: Looked,
     /// Tables of which no row was changed or deleted, for sure.
     pub untouched: BTreeSet<u32>,
     /// Tables whose values may have changed and could not be compared, and why.
@@ -73,6 +73,19 @@ pub struct Found {
 }
 
 impl Found {
+    /// A unit that could not be compared; what the server counts of it is left to tell.
+    fn leave_out(&mut self, unit: &Unit<'_>, touched: &Touched, why: &str) {
+        self.left_out.push((unit.table.name.clone(), why.to_owned()));
+        let Touched::Only(tables) = touched else { return };
+        for leaf in &unit.leaves {
+            let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
+            if let Some(written) = tables.get(&leaf.oid) {
+                let rows = (count(written.updated), count(written.deleted));
+                self.looked.written.insert(leaf.oid, rows);
+            }
+        }
+    }
+
     /// Notes in a comparison which tables nobody had to look into.
     pub fn mark(&self, comparison: &mut Comparison, before: &Inventory) {
         for table in &mut comparison.tables {

@@ -95,8 +95,7 @@ impl<'a> Unit<'a> {
             let Some(before) = self.table.columns.iter().find(|c| c.attnum == *attnum) else {
                 return Err("its columns are not those that were listed".to_owned());
             };
-            let by_number =
-                || table.columns.iter().find(|c| same.is_some() && c.attnum == *attnum);
+            let by_number = || table.columns.iter().find(|c| same.is_some() && c.attnum == *attnum);
             let by_name = || table.columns.iter().find(|c| c.name == before.name);
             let Some(found) = by_number().or_else(by_name) else { continue };
             let as_type = (found.type_name != before.type_name).then(|| before.type_name.clone());

@@ -29,6 +29,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it knows everything that the migration does.
+    pub fn is_whole(&self) -> bool {
+        self.scripts.iter().all(|script| script.knowledge == "known")
+            && self.findings.iter().all(|finding| finding.certainty != Certainty::Unknown)
+    }
+
     /// What the findings take, table by table: what the outcome is compared with.
     ///
     /// An opaque finding that was agreed to names nothing, so it covers nothing.

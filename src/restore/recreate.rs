@@ -1,14 +1,11 @@
 //! Tables that are gone, with their indexes, constraints, foreign keys, sequences, defaults,
 //! triggers, policies and grants: the archive's entries that belong to them, in one transaction.
 
-use std::io::Write as _;
-
 use super::RestoreRequest;
-use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::snapshot::manifest::KeptTable;
 use crate::snapshot::store::Stored;
-use crate::snapshot::{archive, toc};
+use crate::snapshot::{archive, list_file, toc, unwritable_list};
 
 /// Brings the tables back, all or none.
 pub async fn recreate(
@@ -24,7 +21,8 @@ pub async fn recreate(
     let stayed = tables.iter().filter(|table| table.root.is_some_and(|root| !is_gone(root)));
     let stayed: Vec<&KeptTable> = stayed.copied().collect();
     let list = list_file(&toc::list_to_recreate(&entries, &wanted, &stayed))?;
-    let environment = request.target.client_environment().map_err(|error| unwritable(&error))?;
+    let environment =
+        request.target.client_environment().map_err(|error| unwritable_list(&error))?;
     let invocation = request
         .tools
         .restore_into(&request.target)

@@ -32,9 +32,10 @@ pub fn list_file(list: &str) -> Result<tempfile::NamedTempFile, Refusal> {
         file.flush()?;
         Ok(file)
     };
-    write().map_err(|error| unwritable(&error))
+    write().map_err(|error| unwritable_list(&error))
 }
 
-fn unwritable(error: &std::io::Error) -> Refusal {
+/// A temporary file that could not be written.
+pub fn unwritable_list(error: &std::io::Error) -> Refusal {
     Refusal::new(Exit::NoAnswer, format!("a temporary file for pg_restore: {error}"))
 }

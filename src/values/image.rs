@@ -40,6 +40,7 @@ pub struct Image {
     present: Vec<u64>,
     rows: u64,
     row: Vec<u64>,
+    fields: Vec<u64>,
 }
 
 impl Image {
@@ -56,15 +57,19 @@ impl Image {
             values: Vec::new(),
             present: vec![0; columns],
             rows: 0,
-            row: Vec::with_capacity(columns),
+            row: vec![NULL; columns],
+            fields: Vec::with_capacity(columns),
         }
     }
 
-    /// Takes one row, a line of COPY's text format without its end.
-    pub fn add(&mut self, line: &[u8]) {
+    /// Takes one row, a line of COPY's text format without its end; `places` says for each field
+    /// which column it is.
+    pub fn add(&mut self, line: &[u8], places: &[usize]) {
+        hash_fields(&self.hashing, line, &mut self.fields);
         let mut row = std::mem::take(&mut self.row);
-        hash_fields(&self.hashing, line, &mut row);
-        row.resize(self.layout.columns, NULL);
+        for (place, value) in places.iter().zip(&self.fields) {
+            row[*place] = *value;
+        }
         for (present, value) in self.present.iter_mut().zip(&row) {
             *present += u64::from(*value != NULL);
         }

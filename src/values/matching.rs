@@ -207,7 +207,8 @@ mod tests {
         let columns = rows.first().map_or(0, |row| row.split('\t').count());
         let layout = Layout { columns, key: key.to_vec() };
         let mut image = Image::new(layout, rows.len() as u64, budget);
-        rows.iter().for_each(|row| image.add(row.as_bytes()));
+        let places: Vec<usize> = (0..columns).collect();
+        rows.iter().for_each(|row| image.add(row.as_bytes(), &places));
         image
     }
 
@@ -249,6 +250,14 @@ mod tests {
         assert!(check(&[], &["a\tb", "c\td"], &["c\td", "a\tb"]).is_intact());
         assert!(!check(&[], &["a\tb"], &["b\ta"]).is_intact());
         assert!(!check(&[0, 1], &["a\tb\tx"], &["b\ta\tx"]).is_intact());
+    }
+
+    #[test]
+    fn fields_may_come_in_another_order() {
+        let mut image = Image::new(Layout { columns: 2, key: vec![0] }, 2, 1 << 20);
+        image.add(b"1\ta", &[0, 1]);
+        image.add(b"b\t2", &[1, 0]);
+        assert!(compared(&image, &[0, 1], &["1\ta", "2\tb"]).is_intact());
     }
 
     #[test]

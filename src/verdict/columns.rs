@@ -75,9 +75,13 @@ fn recreated(
     });
     let Some(values) = looked else { return Some(dropped(before, column, None, plan)) };
     let (_, gone) = values.gone().find(|(attnum, _)| *attnum == column.attnum)?;
-    let planned = plan.takes_column(before.oid, column.attnum)
-        || plan.takes_values(before, column.attnum, gone.gone());
-    Some(Lost { planned, ..of_values(before, &column.name, values, gone.gone()) })
+    let about = about(Some(values));
+    let with = plural(gone.gone(), "value");
+    Some(Lost {
+        what: format!("column {}.{} with {about}{with}", before.name.short(), column.name),
+        values: gone.gone(),
+        ..dropped(before, column, None, plan)
+    })
 }
 
 /// Values that went in the columns that stayed, and the losses that they are.

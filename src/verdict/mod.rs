@@ -131,6 +131,17 @@ pub enum By {
     Others,
 }
 
+impl By {
+    /// The word in the reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Migration => "migration",
+            Self::Either => "either",
+            Self::Others => "others",
+        }
+    }
+}
+
 /// What happened to a table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -231,17 +242,25 @@ impl Comparison {
     }
 }
 
+/// What is known of the values, besides rows and columns.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// What became of the values, by table; of partitions under their root.
+    pub values: BTreeMap<u32, TableValues>,
+    /// Of tables that could not be compared: rows that the server counts as updated and deleted.
+    pub written: BTreeMap<u32, (u64, u64)>,
+}
+
 /// Compares two inventories; `planned` is what the agreed findings take, `bookkeeping` the oids of
-/// the migration tool's own version tables, whose rows come and go. `values` says what became of
-/// the values of the tables for which that was looked at, partitions under their root.
+/// the migration tool's own version tables, whose rows come and go.
 pub fn compare(
     before: &Inventory,
     after: &Inventory,
     planned: &[TableLoss],
     bookkeeping: &[u32],
-    values: &BTreeMap<u32, TableValues>,
+    looked: &Looked,
 ) -> Comparison {
-    let plan = Plan::of(before, after, planned, bookkeeping, values);
+    let plan = Plan::of(before, after, planned, bookkeeping, looked);
     let mut tables: Vec<TableChange> =
         before.tables.iter().map(|table| table::change(table, after, &plan)).collect();
     let is_new = |table: &&Table| {

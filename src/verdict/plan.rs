@@ -6,12 +6,15 @@ use crate::inventory::{Inventory, Table};
 use crate::loss::{TableFate, TableLoss};
 use crate::values::TableValues;
 
+use super::Looked;
+
 /// What the plan says of each table.
 pub(super) struct Plan<'a> {
     before: &'a Inventory,
     fates: BTreeMap<u32, Vec<&'a TableFate>>,
     pub(super) bookkeeping: &'a [u32],
     pub(super) values: &'a BTreeMap<u32, TableValues>,
+    written: &'a BTreeMap<u32, (u64, u64)>,
     /// The partitioned tables that hold no fewer rows than before.
     settled: BTreeSet<u32>,
     /// Rows that the partitions of a table have fewer than before, those that are gone included.
@@ -24,8 +27,9 @@ impl<'a> Plan<'a> {
         after: &Inventory,
         planned: &'a [TableLoss],
         bookkeeping: &'a [u32],
-        values: &'a BTreeMap<u32, TableValues>,
+        looked: &'a Looked,
     ) -> Self {
+        let Looked { values, written } = looked;
         let mut fates: BTreeMap<u32, Vec<&TableFate>> = BTreeMap::new();
         for loss in planned {
             fates.entry(loss.table).or_default().push(&loss.fate);
@@ -38,7 +42,7 @@ impl<'a> Plan<'a> {
             }
         }
         let settled = settled_trees(before, after);
-        Self { before, fates, bookkeeping, values, settled, missing }
+        Self { before, fates, bookkeeping, values, written, settled, missing }
     }
 
     /// Whether rows that a partition has fewer of went to its siblings: every row was found again,
@@ -60,11 +64,21 @@ impl<'a> Plan<'a> {
         self.missing.get(&root).copied().unwrap_or_default()
     }
 
+    /// Rows that may have been changed in a table that the plan says nothing of and that nobody
+    /// could look into; those that are `fewer` than before are told already.
+    pub(super) fn written(&self, table: &Table, fewer: u64) -> u64 {
+        let (updated, deleted) = self.written.get(&table.oid).copied().unwrap_or_default();
+        let of = |oid: u32| !self.of_table(oid).is_empty();
+        if of(table.oid) || table.root.is_some_and(of) {
+            return 0;
+        }
+        updated + deleted.saturating_sub(fewer)
+    }
+
     fn of_table(&self, oid: u32) -> &[&'a TableFate] {
         self.fates.get(&oid).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the plan says anything of the table, or of one of its partitions.
     pub(super) fn drops(&self, oid: u32, rows: u64) -> bool {
         self.of_table(oid).iter().any(|fate| match fate {
             TableFate::Dropped { limit } => limit.is_none_or(|most| rows <= most),

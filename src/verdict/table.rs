@@ -55,7 +55,16 @@ fn kept(before: &Table, after: &Table, plan: &Plan) -> TableChange {
         change.values = gone;
         change.losses.extend(lost);
     }
+    change.losses.extend(written(before, fewer, plan));
     change
+}
+
+/// Rows that the server counts as changed, where nobody can say how.
+fn written(before: &Table, fewer: u64, plan: &Plan) -> Option<Lost> {
+    let rows = plan.written(before, fewer);
+    let of = format!("{} of {}", plural(rows, "row"), before.name.short());
+    let what = format!("values in up to {of} (rewritten, and no copy of them was kept)");
+    (rows > 0).then(|| Lost { values: rows, ..lost(LostKind::Values, what, 0, false) })
 }
 
 /// Rows that are gone: fewer than before, or others under as many keys.
@@ -115,9 +124,13 @@ fn gone(before: &Table, namesake: Option<&Table>, plan: &Plan) -> TableChange {
 /// The table is gone and another with its name was looked through: a rebuild that kept every row
 /// and every value has lost nothing.
 fn rebuilt(before: &Table, namesake: &Table, values: &TableValues, plan: &Plan) -> TableChange {
+    let rows = values.found.rows_gone.max(before.rows.saturating_sub(namesake.rows));
+    let is_found_by_key = !values.key.is_empty() && values.found.rows_gone < before.rows;
+    if !is_found_by_key && rows + values.found.rows_changed >= before.rows && before.rows > 0 {
+        return gone(before, Some(namesake), plan);
+    }
     let mut change =
         TableChange { rows_after: Some(namesake.rows), ..of(before, Status::Recreated) };
-    let rows = values.found.rows_gone.max(before.rows.saturating_sub(namesake.rows));
     let is_named = plan.drops(before.oid, before.rows);
     if rows > 0 {
         let what =

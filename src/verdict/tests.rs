@@ -1,6 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{ColumnStatus, Comparison, Status, compare};
+use super::{ColumnStatus, Comparison, Looked, Status, compare};
 use crate::inventory::{Column, Identity, Inventory, Table, TableKind};
 use crate::loss::{TableFate, TableLoss};
 use crate::text::QualifiedName;
@@ -39,7 +39,7 @@ fn inventory(tables: &[Table]) -> Inventory {
 }
 
 fn check(before: &[Table], after: &[Table], planned: &[TableLoss]) -> Comparison {
-    compare(&inventory(before), &inventory(after), planned, &[], &BTreeMap::new())
+    compare(&inventory(before), &inventory(after), planned, &[], &Looked::default())
 }
 
 fn loss(table: u32, fate: TableFate) -> TableLoss {
