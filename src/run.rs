@@ -145,7 +145,8 @@ async fn prepare(
         return Ok(None);
     }
     let mut keeping = Keeping { request, journal, observer, record };
-    let before = keeping.take(tool.as_ref()).await?;
+    let scope = plan.risk.scope(request.keep);
+    let before = keeping.take(tool.as_ref().zip(scope.as_ref())).await?;
     let bookkeeping = pending.version_tables.clone();
     let request = request.clone();
     Ok(Some(Ready { request, watcher, planned: plan.planned(), pending, before, bookkeeping }))

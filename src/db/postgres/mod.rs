@@ -11,6 +11,7 @@ pub mod inventory;
 pub mod lock;
 pub mod measure;
 pub mod names;
+pub mod relations;
 pub mod version_table;
 pub mod watch;
 pub mod witness;
