@@ -5,7 +5,7 @@ mod tables;
 pub use tables::{Protected, Share, TableRule, TableRules};
 
 use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};
-use crate::loss::{Count, Loss, Share};
+use crate::loss::{self, Count, Loss};
 use crate::text::Position;
 use crate::text::number::{grouped, plural};
 
@@ -137,7 +137,7 @@ fn with_amounts(message: &str, loss: &Loss) -> String {
 }
 
 /// `38 of 40 rows`: what a selective statement leaves says as much as what it takes.
-fn of_how_many(count: &Count, noun: &str, share: Option<Share>) -> String {
+fn of_how_many(count: &Count, noun: &str, share: Option<loss::Share>) -> String {
     match (count, share) {
         (Count::Exact(taken), Some(share)) if *taken == share.taken && *taken > 0 => {
             if share.is_everything() {

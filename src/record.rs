@@ -1,8 +1,11 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+use std::collections::BTreeSet;
+
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
+use crate::snapshot::manifest::{self, Manifest};
 use crate::text::QualifiedName;
 use crate::verdict::Comparison;
 
@@ -89,10 +92,37 @@ pub struct Kept {
     pub bytes: u64,
     /// Bytes that pg_dump wrote.
     pub dump_bytes: u64,
-    /// Tables in it.
+    /// Tables whose rows are in it.
     pub tables: u64,
     /// Rows in it, read back and counted.
     pub rows: u64,
+    /// What was kept: `all` or `at-risk`.
+    pub scope: String,
+    /// Tables that hold rows, those included whose rows were left out.
+    pub of_tables: u64,
+    /// The tables whose rows were left out, by oid; their definitions are in it.
+    pub left_out: BTreeSet<u32>,
+}
+
+/// The scope of a snapshot that holds only the rows of the tables at risk.
+pub const SCOPE_AT_RISK: &str = manifest::SCOPE_AT_RISK;
+
+impl Kept {
+    /// What the snapshot in the directory `path` holds.
+    pub fn of(manifest: &Manifest, path: String) -> Self {
+        let left_out = manifest.tables.iter().filter(|table| !table.kept);
+        Self {
+            id: manifest.id.clone(),
+            path,
+            bytes: manifest.archive.bytes,
+            dump_bytes: manifest.archive.dump_bytes,
+            tables: manifest.verified.tables,
+            rows: manifest.verified.rows,
+            scope: manifest.scope.clone(),
+            of_tables: manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64,
+            left_out: left_out.map(|table| table.oid).collect(),
+        }
+    }
 }
 
 /// What a restore in place would do, before anything is done.

@@ -1,11 +1,15 @@
 //! Everything a run will do, as a value: what is pending, what it destroys here, who agreed.
 
+pub mod at_risk;
+mod firing;
+pub mod keep_plan;
 mod named;
+pub mod scope;
 
 use tokio_postgres::Client;
 
 use crate::db::postgres::measure::Measuring;
-use crate::db::postgres::refusal;
+use crate::db::postgres::{refusal, relations};
 use crate::effect::Effect;
 use crate::exit::Exit;
 use crate::finding::{
@@ -14,6 +18,7 @@ use crate::finding::{
 use crate::hint::Refusal;
 use crate::loss::{TableFate, TableLoss};
 use crate::pending::Pending;
+use crate::plan::at_risk::{Risk, Touched};
 use crate::policy;
 use crate::record::ScriptSummary;
 use crate::rules::{self, Found, ScriptReading};
@@ -26,6 +31,8 @@ pub struct Plan {
     pub scripts: Vec<ScriptSummary>,
     /// What a person should know, agreed to or not.
     pub findings: Vec<Finding>,
+    /// The tables that are at risk, as far as that is known.
+    pub risk: Risk,
 }
 
 impl Plan {
@@ -111,7 +118,9 @@ pub async fn make(
     let readings: Vec<ScriptReading> = pending.scripts.iter().map(rules::read).collect();
     let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
-    let measured = measured(&mut measuring, &readings).await.map_err(asked)?;
+    let mut touched = Touched::default();
+    touched.always(&pending.version_tables, measuring.names());
+    let measured = measured(&mut measuring, &readings, &mut touched).await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
@@ -138,7 +147,14 @@ pub async fn make(
         findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
     }
     findings.extend(malformed);
-    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings })
+    findings.iter().for_each(|finding| touched.finding(finding));
+    pending.unasked.iter().for_each(|why| touched.doubt(why));
+    let relations = relations::read(client).await.map_err(asked)?;
+    for doubt in firing::doubts(&readings, &touched.followed(&relations), &relations) {
+        touched.doubt(doubt);
+    }
+    let risk = touched.risk(relations);
+    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings, risk })
 }
 
 /// Measures each finding where it stands in the batch, with what the names mean at that point; the
@@ -146,10 +162,12 @@ pub async fn make(
 async fn measured(
     measuring: &mut Measuring<'_>,
     readings: &[ScriptReading<'_>],
+    touched: &mut Touched,
 ) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut findings = Vec::new();
     for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
+        touched.script(reading.script);
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
@@ -174,6 +192,7 @@ async fn measured(
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
+            touched.effect(reading.script, effect, measuring.names());
             measuring.names().advance(effect);
         }
         statements.for_each(|(passed, effects)| measuring.pass(passed, effects));

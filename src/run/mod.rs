@@ -152,7 +152,8 @@ async fn prepare(
     let asked = |error| refusal(Exit::DatabaseUnavailable, "look at the statistics", error);
     let look = Look::take(&watcher).await.map_err(asked)?;
     let mut keeping = Keeping { request, journal, observer, record };
-    let before = keeping.take(tool.as_ref()).await?;
+    let scope = plan.risk.scope(request.keep);
+    let before = keeping.take(tool.as_ref().zip(scope.as_ref())).await?;
     let bookkeeping = pending.version_tables.clone();
     let request = request.clone();
     let planned = plan.planned();

@@ -14,6 +14,7 @@ mod story;
 
 mod alembic;
 mod architecture;
+mod at_risk;
 mod cases;
 mod check;
 mod connect;

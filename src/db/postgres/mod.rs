@@ -12,6 +12,7 @@ pub mod keys;
 pub mod lock;
 pub mod measure;
 pub mod names;
+pub mod relations;
 pub mod rows;
 pub mod touched;
 pub mod version_table;

@@ -109,6 +109,17 @@ impl Names {
         oids.into_iter().collect()
     }
 
+    /// Every table that a name may mean, whatever schemas the command's own session looks in.
+    pub fn every(&self, name: &QualifiedName) -> Vec<u32> {
+        if name.schema.is_some() {
+            return self.tables(name);
+        }
+        let all = self.tables.iter().chain(&self.catalog);
+        let same = all.filter(|(known, _)| known.name == name.name);
+        let oids: BTreeSet<u32> = same.map(|(_, oid)| *oid).collect();
+        oids.into_iter().collect()
+    }
+
     /// The tables that the batch has moved into a schema, and those that it has moved out of it.
     pub fn moved(&self, schema: &str) -> (Vec<u32>, Vec<u32>) {
         let here = |tables: &[(QualifiedName, u32)]| -> BTreeSet<u32> {
