@@ -38,6 +38,7 @@ pub mod judge;
 pub mod keep;
 pub mod pending;
 pub mod plan;
+pub mod planning;
 pub mod record;
 pub mod request;
 pub mod restore;

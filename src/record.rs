@@ -26,8 +26,12 @@ pub struct Record {
     pub revisions: Revisions,
     /// The pending scripts.
     pub scripts: Vec<ScriptSummary>,
+    /// The pending statements, where they are listed.
+    pub statements: Vec<PlannedStatement>,
     /// Every finding, agreed to or not.
     pub findings: Vec<Finding>,
+    /// What a run would keep.
+    pub keep: Option<KeepSummary>,
     /// What to know that is no finding.
     pub warnings: Vec<String>,
     /// What was kept.
@@ -79,6 +83,38 @@ pub struct ScriptSummary {
     pub reasons: Vec<String>,
     /// Statements read in it.
     pub statements: usize,
+}
+
+/// One pending statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStatement {
+    /// Its script, by index.
+    pub script: usize,
+    /// The line in the migration file, where it is known.
+    pub line: Option<usize>,
+    /// The statement in one line.
+    pub text: String,
+    /// The findings that speak of it, by index.
+    pub findings: Vec<usize>,
+}
+
+/// What a run would keep before it starts the command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeepSummary {
+    /// `all` or `at-risk`.
+    pub scope: &'static str,
+    /// Why the tables at risk are not enough, or what they do not cover.
+    pub why: Vec<String>,
+    /// The tables whose rows are kept, with their bytes on the server, the largest first.
+    pub tables: Vec<(QualifiedName, u64)>,
+    /// Tables that hold rows, kept or not.
+    pub of_tables: usize,
+    /// Bytes of the kept tables on the server.
+    pub bytes: u64,
+    /// Seconds that the dump takes at the rate measured so far, where one was.
+    pub seconds: Option<f64>,
+    /// Bytes free where snapshots are kept.
+    pub free_space: Option<u64>,
 }
 
 /// A snapshot that was kept.

@@ -60,6 +60,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Read migrations without a database and name what they would destroy
     Check(CheckArgs),
+    /// Say what a run would destroy and keep, on the live database; nothing is changed
+    Plan(PlanArgs),
     /// Plan, agree, keep a verified snapshot, run the migration command, compare
     Run(RunArgs),
     /// Put back what a snapshot holds

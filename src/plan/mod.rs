@@ -4,6 +4,7 @@ pub mod at_risk;
 mod firing;
 pub mod keep_plan;
 mod named;
+mod outline;
 pub mod scope;
 
 use tokio_postgres::Client;
@@ -20,7 +21,7 @@ use crate::loss::{TableFate, TableLoss};
 use crate::pending::Pending;
 use crate::plan::at_risk::{Risk, Touched};
 use crate::policy;
-use crate::record::ScriptSummary;
+use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
 
@@ -29,6 +30,8 @@ use crate::script::{Knowledge, Script};
 pub struct Plan {
     /// The pending scripts, with what was read of each.
     pub scripts: Vec<ScriptSummary>,
+    /// Every pending statement, in order.
+    pub statements: Vec<PlannedStatement>,
     /// What a person should know, agreed to or not.
     pub findings: Vec<Finding>,
     /// The tables that are at risk, as far as that is known.
@@ -154,7 +157,8 @@ pub async fn make(
         touched.doubt(doubt);
     }
     let risk = touched.risk(relations);
-    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings, risk })
+    let statements = outline::of(&readings, &findings);
+    Ok(Plan { scripts: readings.iter().map(summary).collect(), statements, findings, risk })
 }
 
 /// Measures each finding where it stands in the batch, with what the names mean at that point; the

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{self, WIDTH, wrapped};
+use super::planned;
 use crate::finding::{Finding, Severity};
 use crate::record::{
     Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, Verdict,
@@ -64,7 +65,14 @@ pub fn report(record: &Record) -> String {
         if let Some(reached) = &record.database {
             out.push_str(&labelled("database", &place(reached)));
         }
-        out.push_str(&plan(record));
+        out.push_str(&labelled("plan", &pending(record)));
+        if !record.statements.is_empty() {
+            out.push_str(&planned::statements(record));
+        }
+        if !record.findings.is_empty() {
+            out = out + "\n" + &findings::all(&record.findings) + "\n";
+        }
+        out.push_str(&planned::keep(record));
         if let Some(child) = &record.child {
             out.push_str(&labelled("run", &ending(child)));
         }

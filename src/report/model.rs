@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
-use crate::record::Record;
+use crate::record::{KeepSummary, PlannedStatement, Record};
+use crate::text::QualifiedName;
 use crate::verdict::{Compared, Lost, Status, TableChange, ValuesGone};
 
 /// The version this program writes.
@@ -30,7 +31,11 @@ pub struct Report<'a> {
     migration: &'a [String],
     revisions: Revisions<'a>,
     scripts: Vec<Script<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statements: Vec<StatementModel<'a>>,
     findings: Vec<FindingModel<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<KeepModel<'a>>,
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Snapshot<'a>>,
@@ -70,6 +75,34 @@ struct Script<'a> {
     knowledge: &'static str,
     reasons: &'a [String],
     statements: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct StatementModel<'a> {
+    /// The script, by its place in `scripts`.
+    script: usize,
+    line: Option<usize>,
+    text: &'a str,
+    /// The findings that speak of it, by their place in `findings`.
+    findings: &'a [usize],
+}
+
+#[derive(Debug, Serialize)]
+struct KeepModel<'a> {
+    scope: &'static str,
+    why: &'a [String],
+    tables: Vec<KeptModel<'a>>,
+    of_tables: usize,
+    bytes: u64,
+    seconds: Option<f64>,
+    free_space: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct KeptModel<'a> {
+    schema: Option<&'a str>,
+    name: &'a str,
+    bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -216,7 +249,9 @@ impl<'a> Report<'a> {
                 after: record.revisions.after.as_deref(),
             },
             scripts: scripts(record),
+            statements: record.statements.iter().map(statement).collect(),
             findings: record.findings.iter().map(finding).collect(),
+            keep: record.keep.as_ref().map(keep),
             warnings: &record.warnings,
             snapshot: snapshot(record),
             child: child(record),
@@ -256,6 +291,31 @@ fn scripts(record: &Record) -> Vec<Script<'_>> {
         });
     }
     scripts
+}
+
+fn statement(statement: &PlannedStatement) -> StatementModel<'_> {
+    StatementModel {
+        script: statement.script,
+        line: statement.line,
+        text: &statement.text,
+        findings: &statement.findings,
+    }
+}
+
+fn keep(keep: &KeepSummary) -> KeepModel<'_> {
+    KeepModel {
+        scope: keep.scope,
+        why: &keep.why,
+        tables: keep.tables.iter().map(kept_table).collect(),
+        of_tables: keep.of_tables,
+        bytes: keep.bytes,
+        seconds: keep.seconds,
+        free_space: keep.free_space,
+    }
+}
+
+fn kept_table((name, bytes): &(QualifiedName, u64)) -> KeptModel<'_> {
+    KeptModel { schema: name.schema.as_deref(), name: &name.name, bytes: *bytes }
 }
 
 fn snapshot(record: &Record) -> Option<Snapshot<'_>> {

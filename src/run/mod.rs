@@ -341,7 +341,8 @@ fn note(journal: &RunJournal, step: Step, observer: &mut dyn Observer) {
     }
 }
 
-fn interrupted(signal: i32) -> Refusal {
+/// Stopped by a signal before anything was run.
+pub fn interrupted(signal: i32) -> Refusal {
     let exit = if signal == 15 { Exit::Terminated } else { Exit::Interrupted };
     Refusal::new(exit, "interrupted before anything was run")
 }
