@@ -7,7 +7,7 @@ use crate::hint::Refusal;
 use crate::loss::{Count, Loss};
 use crate::record::{Answer, Kept, Record, Verdict};
 use crate::text::number::{grouped, plural};
-use crate::verdict::{Comparison, Status, TableChange};
+use crate::verdict::{By, Comparison, Lost, Status, TableChange};
 
 /// What was observed besides the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,19 +93,32 @@ fn ok(record: &Record, comparison: &Comparison) -> Answer {
         }
         _ => String::new(),
     };
-    let agreed: Vec<&str> = comparison.losses().map(|lost| lost.what.as_str()).collect();
+    let agreed = comparison.losses().filter(|lost| lost.planned);
+    let agreed: Vec<&str> = agreed.map(|lost| lost.what.as_str()).collect();
     let accounted = match agreed.as_slice() {
         [] => "every row accounted for".to_owned(),
         [one] => format!("every row accounted for; gone as planned: {one}"),
         several => format!("every row accounted for; {} losses as planned", several.len()),
     };
-    let hints = match &record.snapshot {
+    let mut hints = match &record.snapshot {
         Some(kept) if !agreed.is_empty() => {
             vec![format!("what went is in the snapshot: {}", way_back(kept, comparison))]
         }
         _ => Vec::new(),
     };
+    hints.extend(by_others(&comparison.meanwhile()));
     Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence: format!("{at}{accounted}"), hints }
+}
+
+/// What other sessions changed, which is no business of the migration's.
+fn by_others(meanwhile: &[&Lost]) -> Option<String> {
+    let what: Vec<&str> = meanwhile.iter().map(|lost| lost.what.as_str()).collect();
+    let said = match what.as_slice() {
+        [] => return None,
+        [one] => (*one).to_owned(),
+        [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+    };
+    Some(format!("changed by other sessions meanwhile: {said}"))
 }
 
 /// The command that brings back what went: in place for tables that are gone or empty, beside the
@@ -141,7 +154,12 @@ fn unplanned(comparison: &Comparison) -> Option<String> {
             format!("{one}, {two} and {} more ({} in all)", rest.len(), plural(rows, "row"))
         }
     };
-    Some(format!("{said}, which the plan did not name"))
+    let others = if unplanned.iter().any(|lost| lost.by == By::Either) {
+        "; other sessions wrote at the same time, and whose work it is can't be told"
+    } else {
+        ""
+    };
+    Some(format!("{said}, which the plan did not name{others}"))
 }
 
 fn lost(record: &Record, sentence: String) -> Answer {
@@ -151,6 +169,10 @@ fn lost(record: &Record, sentence: String) -> Answer {
             let comparison = record.comparison.as_ref().expect("a loss follows the comparison");
             let rows = plural(kept.rows, "row");
             hints.extend(record.findings.iter().filter(|finding| is_unknown(finding)).map(suspect));
+            if comparison.unplanned().iter().any(|lost| lost.by == By::Either) {
+                let hint = "a table that others always write: volatile = true in rowsafe.toml";
+                hints.push(hint.to_owned());
+            }
             hints.push(format!("snapshot {} holds all {rows} from before, read back", kept.id));
             hints.push(format!("put them back: {}", way_back(kept, comparison)));
         }

@@ -36,6 +36,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it knows everything that the migration does.
+    pub fn is_whole(&self) -> bool {
+        self.scripts.iter().all(|script| script.knowledge == "known")
+            && self.findings.iter().all(|finding| finding.certainty != Certainty::Unknown)
+    }
+
     /// What the findings take, table by table: what the outcome is compared with.
     ///
     /// An opaque finding that was agreed to names nothing, so it covers nothing.
@@ -46,7 +52,10 @@ impl Plan {
             let Some(loss) = &finding.loss else { continue };
             for table in &loss.tables {
                 match bounded(&table.fate, finding) {
-                    TableFate::Rows { limit: Some(most) } => {
+                    // What was counted adds up.
+                    TableFate::Rows { limit: Some(most) }
+                        if finding.allowance.is_some() || !loss.rows.is_exact() =>
+                    {
                         bounds.add(table.table, finding.allowance.as_ref(), most);
                     }
                     fate => planned.push(TableLoss { table: table.table, fate }),
@@ -86,6 +95,9 @@ fn bounded(fate: &TableFate, finding: &Finding) -> TableFate {
         (TableFate::Rows { .. }, Some(allowed)) => TableFate::Rows { limit: allowed.max_rows },
         (TableFate::Dropped { .. }, Some(allowed)) => {
             TableFate::Dropped { limit: allowed.max_rows }
+        }
+        (TableFate::Values { columns, .. }, Some(allowed)) => {
+            TableFate::Values { columns: columns.clone(), limit: allowed.max_rows }
         }
         (TableFate::Rows { limit: None }, None) => {
             TableFate::Rows { limit: Some(counted.unwrap_or_default()) }
@@ -159,7 +171,13 @@ async fn measured(
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        for (_, effect) in caused {
+        let mut statements = reading.statements.iter().peekable();
+        for (statement, effect) in caused {
+            while let Some((passed, effects)) =
+                statements.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
+            {
+                measuring.pass(passed, effects);
+            }
             // Those about the whole script come before those of its statements.
             while let Some(Found { mut finding, effect: of, .. }) = found
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
@@ -168,7 +186,7 @@ async fn measured(
                     if is_widening(effect, measuring) {
                         continue;
                     }
-                    finding.loss = measuring.loss(effect).await?;
+                    finding.loss = measuring.loss(effect, Some(statement)).await?;
                     policy::weigh(&mut finding);
                 }
                 let schema = schema_of(&finding.object, measuring);
@@ -177,6 +195,7 @@ async fn measured(
             touched.effect(reading.script, effect, measuring.names());
             measuring.names().advance(effect);
         }
+        statements.for_each(|(passed, effects)| measuring.pass(passed, effects));
     }
     findings.extend(found.map(|found| (found.finding, None)));
     Ok(findings)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::Record;
-use crate::verdict::{Status, TableChange};
+use crate::verdict::{Compared, Lost, Status, TableChange, ValuesGone};
 
 /// The version this program writes.
 pub const SCHEMA: &str = "rowsafe.report/1";
@@ -154,6 +154,32 @@ struct TableModel<'a> {
     renamed_to: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     columns: Vec<ColumnModel<'a>>,
+    /// `counts`, `untouched`, `values` or `sampled`.
+    compared: &'static str,
+    /// Of so many rows one was compared, where that is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    one_in: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    values: Vec<ValuesModel<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    losses: Vec<LostModel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ValuesModel<'a> {
+    column: &'a str,
+    overwritten: u64,
+    wiped: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LostModel<'a> {
+    what: &'a str,
+    rows: u64,
+    values: u64,
+    planned: bool,
+    /// `migration`, `either` or `others`.
+    by: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -265,7 +291,10 @@ fn table(change: &TableChange) -> TableModel<'_> {
         rows_before: change.rows_before,
         rows_after: change.rows_after,
         // Nothing happened that anybody had to plan.
-        planned: change.planned && (change.status != Status::Intact || !change.columns.is_empty()),
+        planned: change.planned
+            && (change.status != Status::Intact
+                || !change.columns.is_empty()
+                || !change.values.is_empty()),
         status: change.status.name(),
         renamed_to: change.renamed_to.as_ref().map(ToString::to_string),
         columns: change
@@ -273,6 +302,28 @@ fn table(change: &TableChange) -> TableModel<'_> {
             .iter()
             .map(|column| ColumnModel { name: &column.name, status: column.status.name() })
             .collect(),
+        compared: change.compared.name(),
+        one_in: match change.compared {
+            Compared::Sampled(one_in) => Some(one_in),
+            _ => None,
+        },
+        values: change.values.iter().map(values).collect(),
+        losses: change.losses.iter().map(lost).collect(),
+    }
+}
+
+fn values(gone: &ValuesGone) -> ValuesModel<'_> {
+    let ValuesGone { column, overwritten, wiped } = gone;
+    ValuesModel { column, overwritten: *overwritten, wiped: *wiped }
+}
+
+fn lost(lost: &Lost) -> LostModel<'_> {
+    LostModel {
+        what: &lost.what,
+        rows: lost.rows,
+        values: lost.values,
+        planned: lost.planned,
+        by: lost.by.name(),
     }
 }
 

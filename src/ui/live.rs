@@ -28,6 +28,7 @@ enum Phase {
     None,
     Working,
     Counting,
+    Comparing,
     Dumping,
     Verifying,
 }
@@ -77,6 +78,10 @@ impl Observer for Live<'_> {
             Event::Planned(record) => self.planned(record),
             Event::Counting { done, total } => {
                 self.show(Phase::Counting, "count");
+                self.progress.update(done as u64, total as u64, 0);
+            }
+            Event::Comparing { done, total } => {
+                self.show(Phase::Comparing, "compare");
                 self.progress.update(done as u64, total as u64, 0);
             }
             Event::Counted { tables, rows, took } => {

@@ -27,6 +27,7 @@ mod interrupt;
 mod inventory;
 mod killed;
 mod meanwhile;
+mod measured;
 mod precommit;
 mod projects;
 mod report;
