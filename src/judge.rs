@@ -167,18 +167,43 @@ fn lost(record: &Record, sentence: String) -> Answer {
     match &record.snapshot {
         Some(kept) => {
             let comparison = record.comparison.as_ref().expect("a loss follows the comparison");
-            let rows = plural(kept.rows, "row");
             hints.extend(record.findings.iter().filter(|finding| is_unknown(finding)).map(suspect));
             if comparison.unplanned().iter().any(|lost| lost.by == By::Either) {
                 let hint = "a table that others always write: volatile = true in rowsafe.toml";
                 hints.push(hint.to_owned());
             }
-            hints.push(format!("snapshot {} holds all {rows} from before, read back", kept.id));
-            hints.push(format!("put them back: {}", way_back(kept, comparison)));
+            hints.extend(holding(kept, comparison));
         }
         None => hints.push("no snapshot was taken, because --snapshot none was given".to_owned()),
     }
     Answer { verdict: Verdict::Lost, exit: Exit::Loss, sentence, hints }
+}
+
+/// What the snapshot holds of what was lost, and how to put it back.
+fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
+    if kept.left_out.is_empty() {
+        let rows = plural(kept.rows, "row");
+        return vec![
+            format!("snapshot {} holds all {rows} from before, read back", kept.id),
+            format!("put them back: {}", way_back(kept, comparison)),
+        ];
+    }
+    let is_unplanned = |lost: &Lost| !lost.planned && lost.by != By::Others;
+    let lost = comparison.tables.iter().filter(|table| table.losses.iter().any(is_unplanned));
+    let (missing, held): (Vec<_>, Vec<_>) =
+        lost.partition(|table| kept.left_out.contains(&table.name));
+    let mut said = vec![format!("snapshot {} holds {}, read back", kept.id, kept.holding())];
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|table| table.name.short()).collect();
+        said.push(format!(
+            "not in it, because nothing pending was known to touch it: {}",
+            names.join(", ")
+        ));
+    }
+    if !held.is_empty() {
+        said.push(format!("put back what is in it: {}", way_back(kept, comparison)));
+    }
+    said
 }
 
 /// A finding whose effect nobody could tell: where an unplanned loss may come from.
@@ -229,7 +254,7 @@ fn command_failed(record: &Record) -> String {
 
 fn failed(record: &Record, sentence: String, mut hints: Vec<String>) -> Answer {
     if let Some(kept) = &record.snapshot {
-        hints.push(format!("snapshot {} holds everything from before the run", kept.id));
+        hints.push(format!("snapshot {} holds {} from before the run", kept.id, kept.holding()));
     }
     Answer { verdict: Verdict::Failed, exit: Exit::CommandFailed, sentence, hints }
 }
@@ -262,9 +287,11 @@ pub fn uncompared(record: &Record, error: &Refusal) -> Refusal {
         refusal = refusal.hint(hint.clone());
     }
     match snapshot {
-        Some(kept) => {
-            refusal.hint(format!("snapshot {} holds everything from before the run", kept.id))
-        }
+        Some(kept) => refusal.hint(format!(
+            "snapshot {} holds {} from before the run",
+            kept.id,
+            kept.holding()
+        )),
         None => refusal,
     }
 }

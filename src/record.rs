@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
-use crate::snapshot::manifest::{self, Manifest};
+use crate::snapshot::manifest::{self, KeptTable, Manifest};
 use crate::text::QualifiedName;
+use crate::text::number::plural;
 use crate::verdict::Comparison;
 
 /// What a command knows so far.
@@ -136,8 +137,8 @@ pub struct Kept {
     pub scope: String,
     /// Tables that hold rows, those included whose rows were left out.
     pub of_tables: u64,
-    /// The tables whose rows were left out, by oid; their definitions are in it.
-    pub left_out: BTreeSet<u32>,
+    /// The tables whose rows were left out; their definitions are in it.
+    pub left_out: BTreeSet<QualifiedName>,
 }
 
 /// The scope of a snapshot that holds only the rows of the tables at risk.
@@ -156,7 +157,16 @@ impl Kept {
             rows: manifest.verified.rows,
             scope: manifest.scope.clone(),
             of_tables: manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64,
-            left_out: left_out.map(|table| table.oid).collect(),
+            left_out: left_out.map(KeptTable::qualified).collect(),
+        }
+    }
+
+    /// What of the time before the run it holds, in words.
+    pub fn holding(&self) -> String {
+        if self.scope == SCOPE_AT_RISK {
+            format!("the {} of what was at risk", plural(self.rows, "row"))
+        } else {
+            "everything".to_owned()
         }
     }
 }

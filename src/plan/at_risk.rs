@@ -291,3 +291,6 @@ fn reached(edges: &BTreeMap<u32, Vec<u32>>, start: impl Iterator<Item = u32>) ->
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use rowsafe::exit::Exit;
 use serde_json::Value;
 
 use crate::harness::Server;
-use crate::story::{Story, Told};
+use crate::story::{PSQL, Story, Told};
 
 /// Customers with orders with lines, orders in partitions, and tables that have nothing to do with
 /// them.
@@ -192,6 +192,22 @@ fn what_is_at_risk_can_be_forced_and_says_what_it_does_not_cover() {
     let story = shop("at_risk_forced_all");
     agree(story.migrate("ALTER TABLE logs ADD COLUMN level int;", &["--snapshot", "all"]));
     holds(&story, &ALL);
+}
+
+#[test]
+fn a_loss_in_a_table_that_was_not_kept_is_said_to_be_there_no_more() {
+    needs_postgres!();
+    let story = shop("at_risk_missing");
+    story.sandbox.write("told.sql", "DELETE FROM customers WHERE id = 1;");
+    story.sandbox.write("migration.sql", "DELETE FROM logs; TRUNCATE customers CASCADE;");
+    let flags = ["--sql", "told.sql", "--snapshot", "at-risk", "--fail-on", "never"];
+    let told = story.run(&flags, &shell_words::join(["sh", "-c", PSQL]));
+    assert_eq!(told.outcome.code, Some(5), "{}", told.outcome);
+    let hints = told.hints();
+    assert!(hints.contains("holds the 143 rows of what was at risk"), "{hints}");
+    let said = "not in it, because nothing pending was known to touch it: logs";
+    assert!(hints.contains(said), "{hints}");
+    assert!(hints.contains("put back what is in it: rowsafe restore"), "{hints}");
 }
 
 #[test]
