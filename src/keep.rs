@@ -13,6 +13,7 @@ use crate::hint::Refusal;
 use crate::inventory::Inventory;
 use crate::journal::{RunJournal, Step};
 use crate::policy::SnapshotMode;
+use crate::recognize;
 use crate::record::{Kept, Record};
 use crate::request::RunRequest;
 use crate::secret;
@@ -47,6 +48,9 @@ impl Keeping<'_> {
         let observer = &mut *self.observer;
         let progress = |done, total| observer.notice(Event::Counting { done, total });
         let inventory = held.count(&request.target, &request.counting, progress).await?;
+        let counted =
+            recognize::counted(request, &inventory, self.journal, self.observer, self.record);
+        Box::pin(counted).await?;
         self.record.timed("inventory", begun);
         self.observer.notice(Event::Counted {
             tables: inventory.tables.len(),

@@ -25,6 +25,7 @@ pub mod verdict;
 pub mod child;
 pub mod db;
 pub mod journal;
+pub mod known;
 pub mod migration;
 pub mod snapshot;
 
@@ -36,6 +37,7 @@ pub mod judge;
 pub mod keep;
 pub mod pending;
 pub mod plan;
+pub mod recognize;
 pub mod record;
 pub mod request;
 pub mod restore;

@@ -24,6 +24,7 @@ use crate::loss::TableLoss;
 use crate::pending::{self, Pending};
 use crate::plan::{self, Plan};
 use crate::policy::SnapshotMode;
+use crate::recognize;
 use crate::record::{Answer, ChildOutcome, Reached, Record, Verdict};
 use crate::request::RunRequest;
 use crate::secret;
@@ -48,7 +49,7 @@ pub async fn run(
     let run = Run { action: Action::Run, command: request.command.clone(), database: None };
     let journal = request.journal.begin(&run).map_err(Refusal::from)?;
     journal.id().clone_into(&mut record.run_id);
-    let done = with_journal(request, &journal, signals, observer, record).await;
+    let done = Box::pin(with_journal(request, &journal, signals, observer, record)).await;
     let exit = match (&done, &record.answer) {
         (Ok(()), Some(answer)) => answer.exit,
         (Ok(()), None) => Exit::NoAnswer,
@@ -190,6 +191,7 @@ async fn reach(
         .hint("wait until it has ended")
         .into());
     }
+    recognize::at_the_door(&watcher, request, journal, observer, record).await?;
     Ok((watcher, target))
 }
 
@@ -361,6 +363,9 @@ async fn compare(
     observer.notice(Event::Compared(record));
     let answer: Answer = judge::answer(record, &evidence);
     note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
+    if evidence.same_database {
+        recognize::remember(request, &after, journal, observer, record).await;
+    }
     record.answer = Some(answer);
     Ok(())
 }
