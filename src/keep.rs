@@ -48,9 +48,7 @@ impl Keeping<'_> {
         let observer = &mut *self.observer;
         let progress = |done, total| observer.notice(Event::Counting { done, total });
         let inventory = held.count(&request.target, &request.counting, progress).await?;
-        let counted =
-            recognize::counted(request, &inventory, self.journal, self.observer, self.record);
-        Box::pin(counted).await?;
+        recognize::counted(request, &inventory, self.journal, self.observer, self.record).await?;
         self.record.timed("inventory", begun);
         self.observer.notice(Event::Counted {
             tables: inventory.tables.len(),
