@@ -26,6 +26,7 @@ pub mod verdict;
 pub mod child;
 pub mod db;
 pub mod journal;
+pub mod known;
 pub mod migration;
 pub mod snapshot;
 
@@ -39,6 +40,7 @@ pub mod keep;
 pub mod pending;
 pub mod plan;
 pub mod planning;
+pub mod recognize;
 pub mod record;
 pub mod request;
 pub mod restore;

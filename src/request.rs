@@ -9,6 +9,7 @@ use crate::db::target::Target;
 use crate::environment::Environment;
 use crate::finding::Allowance;
 use crate::journal::Journal;
+use crate::known::KnownFile;
 use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRules};
 use crate::snapshot::Store;
 use crate::snapshot::tools::Tools;
@@ -38,6 +39,8 @@ pub struct RunRequest {
     pub tables: TableRules,
     /// Which databases need more care.
     pub protected: Protected,
+    /// What is on record of the database.
+    pub known: KnownFile,
     /// The database may be another one than on record.
     pub new_database: bool,
     /// Where to keep it.

@@ -13,6 +13,8 @@ use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
 use crate::journal::Journal;
+use crate::known::KnownFile;
+use crate::policy::{FailOn, SnapshotMode};
 use crate::record::Record;
 use crate::request::RunRequest;
 use crate::rules;
@@ -41,7 +43,23 @@ fn request(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Re
     };
     let settings = context.settings(&args.connection, flags)?;
     let request = planning(&args.planning, &args.command, context, &settings, record)?;
+    refuse_careless(&request)?;
     Ok(RunRequest { new_database: args.new_database, ..request })
+}
+
+/// A protected database is migrated with a snapshot, and stops at what nobody agreed to.
+fn refuse_careless(request: &RunRequest) -> Result<(), Refusal> {
+    let database = &request.target.database;
+    let Some(pattern) = request.protected.covers(database) else { return Ok(()) };
+    let careless = match (request.keep, request.fail_on) {
+        (SnapshotMode::None, _) => "--snapshot none",
+        (_, FailOn::Never) => "--fail-on never",
+        _ => return Ok(()),
+    };
+    let message =
+        format!("{careless} is refused: database `{database}` is protected (`{pattern}`)");
+    Err(Refusal::new(Exit::NoAnswer, message)
+        .hint("leave it out, or take the name out of `protected` in the configuration"))
 }
 
 /// The flags of what is pending and agreed to.
@@ -65,8 +83,10 @@ pub fn planning(
         args.allow.iter().map(|text| agreement(text)).collect::<Result<Vec<_>, _>>()?;
     allowances.extend(settings.allow.iter().cloned());
     let target = context.target(command, settings, record)?;
+    let known = KnownFile::beside(&settings.journal(), target.address());
     Ok(RunRequest {
         target,
+        known,
         command: command.to_vec(),
         command_env: settings.env.clone(),
         sql_files: args.sql.clone(),

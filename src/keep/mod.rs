@@ -18,6 +18,7 @@ use crate::inventory::Inventory;
 use crate::journal::{RunJournal, Step};
 use crate::plan::scope::Scope;
 use crate::policy::SnapshotMode;
+use crate::recognize;
 use crate::record::{Kept, Record};
 use crate::request::RunRequest;
 use crate::secret;
@@ -61,6 +62,7 @@ impl Keeping<'_> {
         let observer = &mut *self.observer;
         let progress = |done, total| observer.notice(Event::Counting { done, total });
         let inventory = held.count(&request.target, &request.counting, progress).await?;
+        recognize::counted(request, &inventory, self.journal, self.observer, self.record).await?;
         self.record.timed("inventory", begun);
         self.observer.notice(Event::Counted {
             tables: inventory.tables.len(),

@@ -15,6 +15,7 @@ use crate::hint::Refusal;
 use crate::inventory::Inventory;
 use crate::journal::{RunJournal, Step};
 use crate::judge::{self, Evidence};
+use crate::recognize;
 use crate::record::{Answer, Record};
 use crate::request::RunRequest;
 use crate::snapshot::store::Stored;
@@ -57,6 +58,9 @@ pub(super) async fn compare(
     observer.notice(Event::Compared(record));
     let answer: Answer = judge::answer(record, &evidence);
     note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
+    if evidence.same_database {
+        recognize::remember(request, &after, journal, observer, record).await;
+    }
     record.answer = Some(answer);
     Ok(())
 }

@@ -27,6 +27,7 @@ use crate::loss::TableLoss;
 use crate::pending::{self, Pending};
 use crate::plan::{self, Plan};
 use crate::policy::SnapshotMode;
+use crate::recognize;
 use crate::record::{Answer, ChildOutcome, Reached, Record, Verdict};
 use crate::request::RunRequest;
 use crate::secret;
@@ -50,7 +51,7 @@ pub async fn run(
     let run = Run { action: Action::Run, command: request.command.clone(), database: None };
     let journal = request.journal.begin(&run).map_err(Refusal::from)?;
     journal.id().clone_into(&mut record.run_id);
-    let done = with_journal(request, &journal, signals, observer, record).await;
+    let done = Box::pin(with_journal(request, &journal, signals, observer, record)).await;
     let exit = match (&done, &record.answer) {
         (Ok(()), Some(answer)) => answer.exit,
         (Ok(()), None) => Exit::NoAnswer,
@@ -200,6 +201,7 @@ async fn reach(
         .hint("wait until it has ended")
         .into());
     }
+    recognize::at_the_door(&watcher, request, journal, observer, record).await?;
     Ok((watcher, target))
 }
 

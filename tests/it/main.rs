@@ -23,6 +23,7 @@ mod docs;
 mod explain;
 mod formats;
 mod fuzz_regressions;
+mod identity;
 mod interrupt;
 mod inventory;
 mod killed;
