@@ -69,7 +69,11 @@ SELECT why FROM (
 const RULES: &str = "
 SELECT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = ANY ($1) AND ev_type <> '1')";
 
-/// Triggers before a DELETE (8) or UPDATE (16) may keep rows, or change them again.
+/// The bits of a trigger that fires at a DELETE, and at an UPDATE.
+pub(super) const DELETES: i16 = 8;
+pub(super) const UPDATES: i16 = 16;
+
+/// Triggers that come before may keep rows, or change them again.
 const TRIGGERS: &str = "
 SELECT format('the trigger %I may change what it does', tgname) FROM pg_trigger
  WHERE tgrelid = ANY ($1) AND NOT tgisinternal AND tgenabled <> 'D'
@@ -115,11 +119,20 @@ impl Measuring<'_> {
         let moment = words.is_of_the_moment.then(|| "it depends on when it runs".to_owned());
         let mut read = self.mentioned(&words);
         read.push(oid);
-        let event: i16 = if parts.set.is_empty() { 8 } else { 16 };
-        let trigger = self.client.query_opt(TRIGGERS, &[&tree, &event]).await?;
-        let trigger = trigger.map(|row| row.get::<_, String>(0));
+        let event = if parts.set.is_empty() { DELETES } else { UPDATES };
+        let trigger = self.first_trigger(&tree, event).await?;
         let doubt = self.changed_before(&read).await?.or(trigger).or(moment);
         Ok(Ok(Written { parts, table: oid, doubt }))
+    }
+
+    /// The first trigger that comes before one of these events, as a reason.
+    pub(super) async fn first_trigger(
+        &self,
+        tables: &[u32],
+        events: i16,
+    ) -> Result<Option<String>, Error> {
+        let row = self.client.query_opt(TRIGGERS, &[&tables, &events]).await?;
+        Ok(row.map(|row| row.get(0)))
     }
 
     /// Why these words can't be run as they are.

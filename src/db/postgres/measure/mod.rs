@@ -3,6 +3,8 @@
 
 mod as_written;
 mod before;
+mod cascade;
+mod keys;
 mod rows;
 mod values;
 

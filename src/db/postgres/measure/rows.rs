@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Error;
 
-use super::as_written::Written;
+use super::as_written::{DELETES, UPDATES, Written};
+use super::cascade::Taken;
 use super::{Measuring, at_most, sum};
 use crate::effect::Reach;
 use crate::loss::{Count, Loss, Share, TableFate, TableLoss};
@@ -20,14 +21,41 @@ impl Measuring<'_> {
         reach: &Reach,
         statement: Option<&Statement>,
     ) -> Result<Loss, Error> {
-        let why = match self.written(statement, table).await? {
-            Err(why) => why,
-            Ok(written) => match self.selected(&written).await? {
-                Err(why) => why,
-                Ok(selected) => return self.taken(&written, reach, &selected).await,
-            },
+        let mut written = match self.written(statement, table).await? {
+            Ok(written) => written,
+            Err(why) => {
+                return Ok(Loss { doubt: Some(why), ..self.bounded(table, reach).await? });
+            }
         };
-        Ok(Loss { doubt: Some(why), ..self.bounded(table, reach).await? })
+        let named: BTreeSet<u32> =
+            self.closure(&[written.table], true, None).await?.into_iter().collect();
+        let mut why = None;
+        match self.graph(written.table, named).await? {
+            Ok(graph) if graph.is_empty() => {}
+            Ok(graph) => match self.follow_exactly(&graph, &written).await? {
+                Ok(taken) => {
+                    if written.doubt.is_none() {
+                        written.doubt = self.unsteady(&graph.tables()).await?;
+                    }
+                    return self.taken(&written, reach, Some(&taken), &taken.own).await;
+                }
+                Err(failed) => why = Some(failed),
+            },
+            Err(unfollowed) => why = Some(unfollowed),
+        }
+        match self.selected(&written).await? {
+            Ok(selected) => {
+                let loss = self.taken(&written, reach, None, &selected).await?;
+                Ok(Loss { doubt: loss.doubt.clone().or(why), ..loss })
+            }
+            Err(why) => Ok(Loss { doubt: Some(why), ..self.bounded(table, reach).await? }),
+        }
+    }
+
+    /// Why what hangs on the rows may not be what it is now.
+    async fn unsteady(&self, tables: &[u32]) -> Result<Option<String>, Error> {
+        let trigger = self.first_trigger(tables, DELETES | UPDATES).await?;
+        Ok(self.changed_before(tables).await?.or(trigger))
     }
 
     /// How many rows of each table the statement selects now.
@@ -55,6 +83,7 @@ impl Measuring<'_> {
         &self,
         written: &Written<'_>,
         reach: &Reach,
+        along: Option<&Taken>,
         selected: &BTreeMap<u32, u64>,
     ) -> Result<Loss, Error> {
         let is_all = matches!(reach, Reach::All { .. });
@@ -76,10 +105,39 @@ impl Measuring<'_> {
             let of = self.rows_of(&tables).await.number();
             loss.share = of.map(|of| Share { taken: total, of });
         }
-        if loss.rows != Count::Exact(0) {
-            self.follow(&named, reach, &mut loss).await?;
+        match along {
+            Some(along) => self.add_along(along, written, &mut loss),
+            None if loss.rows != Count::Exact(0) => self.follow(&named, reach, &mut loss).await?,
+            None => {}
         }
         Ok(loss)
+    }
+
+    /// Adds what was counted of the tables that hang on the rows.
+    fn add_along(&self, along: &Taken, written: &Written<'_>, loss: &mut Loss) {
+        let is_exact = written.doubt.is_none();
+        for (oid, taken) in &along.others {
+            let rows = sure(*taken, written, false);
+            if rows != Count::Exact(0) {
+                let said = rows.said("row");
+                loss.through.push(format!("table {} ({said}) by foreign key", self.name(*oid)));
+            }
+            loss.rows = sum(&loss.rows, &rows);
+            let limit = is_exact.then_some(*taken);
+            loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit } });
+        }
+        for (oid, columns, rows) in &along.emptied {
+            for attnum in columns {
+                let values = sure(*rows, written, false);
+                let (table, column) = (self.name(*oid), self.column_name(*oid, *attnum));
+                let said = values.said("value");
+                loss.through.push(format!("column {table}.{column} ({said}) by foreign key"));
+                loss.values = sum(&loss.values, &values);
+            }
+            let fate =
+                TableFate::Values { columns: columns.clone(), limit: is_exact.then_some(*rows) };
+            loss.tables.push(TableLoss { table: *oid, fate });
+        }
     }
 
     /// As many rows of a table as may go without an agreement where they can't be counted.
