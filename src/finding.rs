@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::loss::Loss;
-use crate::text::{Position, QualifiedName};
+use crate::text::{Position, QualifiedName, glob};
 
 /// One thing that a person should know before the migration runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -290,7 +290,7 @@ pub fn allows(allowance: &Allowance, finding: &Finding, schema: Option<&str>) ->
     let globs =
         matches!(allowance.source, AllowanceSource::CommandLine | AllowanceSource::Configuration);
     let wanted = allowance.object.replace('"', "");
-    let matches = |shown: &str| if globs { matches_glob(&wanted, shown) } else { wanted == shown };
+    let matches = |shown: &str| if globs { glob::matches(&wanted, shown) } else { wanted == shown };
     let written = finding.object.to_string().replace('"', "");
     // Not by taking `public.` from what is wanted: `public.*` would become everything everywhere.
     let schema = finding.object.schema.as_deref().or(schema);
@@ -300,21 +300,6 @@ pub fn allows(allowance: &Allowance, finding: &Finding, schema: Option<&str>) ->
         Some(_) => written.clone(),
     };
     matches(&written) || matches(&meant)
-}
-
-/// `*` stands for any run of characters; everything else for itself.
-fn matches_glob(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match text.find(part) {
-            Some(at) => text = &text[at + part.len()..],
-            None => return false,
-        }
-    }
-    text.ends_with(last)
 }
 
 #[cfg(test)]

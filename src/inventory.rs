@@ -1,5 +1,7 @@
 //! What is in the database at one moment, under one MVCC snapshot.
 
+use std::collections::BTreeMap;
+
 use crate::text::QualifiedName;
 
 /// What is in the database at one moment.
@@ -94,4 +96,28 @@ impl Inventory {
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows).sum()
     }
+}
+
+/// How things stand in a database that was just connected to, as far as the catalogue says it:
+/// cheap to ask, and what a later look is held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Every schema that is not the system's, and its oid: new after drop and create.
+    pub schemas: BTreeMap<String, u32>,
+    /// Every table of theirs that holds rows of its own, with its oid.
+    pub tables: BTreeMap<QualifiedName, u32>,
+    /// Bytes of the database on disk.
+    pub bytes: Option<u64>,
+    /// How far the write-ahead log had come, where the server says it.
+    pub wal: Option<Wal>,
+}
+
+/// A place in the write-ahead log. It only ever goes forward, unless the server was put back to an
+/// older state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wal {
+    /// Bytes from the beginning (`pg_current_wal_insert_lsn()`).
+    pub position: u64,
+    /// The timeline: a new one after a failover or a recovery to a point in time.
+    pub timeline: u32,
 }

@@ -9,7 +9,8 @@ use crate::db::target::Target;
 use crate::environment::Environment;
 use crate::finding::Allowance;
 use crate::journal::Journal;
-use crate::policy::{FailOn, SnapshotMode};
+use crate::known::KnownFile;
+use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRules};
 use crate::snapshot::Store;
 use crate::snapshot::tools::Tools;
 
@@ -32,6 +33,16 @@ pub struct RunRequest {
     pub fail_on: FailOn,
     /// What to keep.
     pub keep: SnapshotMode,
+    /// How before and after are compared.
+    pub compare: Compare,
+    /// How few rows are too few, and which rows others write too.
+    pub tables: TableRules,
+    /// Which databases need more care.
+    pub protected: Protected,
+    /// What is on record of the database.
+    pub known: KnownFile,
+    /// The database may be another one than on record.
+    pub new_database: bool,
     /// Where to keep it.
     pub store: Store,
     /// Free space to leave in the store, in bytes.

@@ -60,6 +60,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Read migrations without a database and name what they would destroy
     Check(CheckArgs),
+    /// Say what a run would destroy and keep, on the live database; nothing is changed
+    Plan(PlanArgs),
     /// Plan, agree, keep a verified snapshot, run the migration command, compare
     Run(RunArgs),
     /// Put back what a snapshot holds
@@ -189,10 +191,27 @@ pub struct ConnectionArgs {
     0 every row accounted for    1 blocked, nothing was run\n  \
     2 usage or configuration     3 the command failed\n  \
     5 unplanned loss             6 no verified snapshot\n  \
-    7 database unreachable       130, 143 interrupted, compared all the same")]
+    7 database unreachable, or not the one on record\n  \
+    130, 143 interrupted, compared all the same")]
 pub struct RunArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub planning: PlanningArgs,
+    /// How to compare before and after: auto, counts, values
+    #[arg(long, value_name = "WHAT")]
+    pub compare: Option<String>,
+    /// Accept a database that is not the one on record
+    #[arg(long)]
+    pub new_database: bool,
+    /// The migration command, as it is typed without rowsafe
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// What says what is pending, and what of it is agreed to.
+#[derive(Debug, Args)]
+pub struct PlanningArgs {
     /// Agree to a finding: 'RULE OBJECT: REASON', 'RULE OBJECT rows<=500: REASON'
     #[arg(long, value_name = "AGREEMENT")]
     pub allow: Vec<String>,
@@ -202,14 +221,33 @@ pub struct RunArgs {
     /// A command that prints the pending SQL
     #[arg(long, value_name = "COMMAND", conflicts_with = "sql")]
     pub sql_command: Option<String>,
-    /// What to keep before the run: auto, all, none
+    /// What to keep before the run: auto, all, at-risk, none
     #[arg(long, value_name = "WHAT")]
     pub snapshot: Option<String>,
     /// From which severity on findings block: error, warning, never
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<String>,
+}
+
+/// `rowsafe plan`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe plan -- alembic upgrade head\n  \
+    rowsafe plan --format json -- alembic upgrade head\n  \
+    rowsafe plan --sql 001.sql\n\n\
+    Exit codes:\n  \
+    0 nothing to object to       1 findings that nobody agreed to\n  \
+    2 usage or configuration     7 database unreachable, or not the one on record")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub planning: PlanningArgs,
+    /// How to print the report
+    #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
+    pub format: report::Format,
     /// The migration command, as it is typed without rowsafe
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 

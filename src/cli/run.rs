@@ -1,8 +1,10 @@
 //! `rowsafe run`.
 
+use std::str::FromStr;
+
 use anyhow::Context as _;
 
-use super::args::RunArgs;
+use super::args::{PlanningArgs, RunArgs};
 use super::{Context, runtime};
 use crate::child::Signals;
 use crate::config::{Flags, Settings, value};
@@ -11,6 +13,8 @@ use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
 use crate::journal::Journal;
+use crate::known::KnownFile;
+use crate::policy::{FailOn, SnapshotMode};
 use crate::record::Record;
 use crate::request::RunRequest;
 use crate::rules;
@@ -34,33 +38,70 @@ fn story(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Resu
 
 fn request(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Result<RunRequest> {
     let flags = Flags {
-        snapshot: args
-            .snapshot
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(flag("--snapshot"))?,
-        fail_on: args.fail_on.as_deref().map(str::parse).transpose().map_err(flag("--fail-on"))?,
-        ..Flags::default()
+        compare: word("--compare", args.compare.as_ref())?,
+        ..planning_flags(&args.planning)?
     };
     let settings = context.settings(&args.connection, flags)?;
+    let request = planning(&args.planning, &args.command, context, &settings, record)?;
+    refuse_careless(&request)?;
+    Ok(RunRequest { new_database: args.new_database, ..request })
+}
+
+/// A protected database is migrated with a snapshot, and stops at what nobody agreed to.
+fn refuse_careless(request: &RunRequest) -> Result<(), Refusal> {
+    let database = &request.target.database;
+    let Some(pattern) = request.protected.covers(database) else { return Ok(()) };
+    let careless = match (request.keep, request.fail_on) {
+        (SnapshotMode::None, _) => "--snapshot none",
+        (_, FailOn::Never) => "--fail-on never",
+        _ => return Ok(()),
+    };
+    let message =
+        format!("{careless} is refused: database `{database}` is protected (`{pattern}`)");
+    Err(Refusal::new(Exit::NoAnswer, message)
+        .hint("leave it out, or take the name out of `protected` in the configuration"))
+}
+
+/// The flags of what is pending and agreed to.
+pub fn planning_flags(args: &PlanningArgs) -> anyhow::Result<Flags> {
+    Ok(Flags {
+        snapshot: word("--snapshot", args.snapshot.as_ref())?,
+        fail_on: word("--fail-on", args.fail_on.as_ref())?,
+        ..Flags::default()
+    })
+}
+
+/// What planning and running a command take.
+pub fn planning(
+    args: &PlanningArgs,
+    command: &[String],
+    context: &Context,
+    settings: &Settings,
+    record: &mut Record,
+) -> anyhow::Result<RunRequest> {
     let mut allowances =
         args.allow.iter().map(|text| agreement(text)).collect::<Result<Vec<_>, _>>()?;
     allowances.extend(settings.allow.iter().cloned());
-    let target = context.target(&args.command, &settings, record)?;
+    let target = context.target(command, settings, record)?;
+    let known = KnownFile::beside(&settings.journal(), target.address());
     Ok(RunRequest {
         target,
-        command: args.command.clone(),
+        known,
+        command: command.to_vec(),
         command_env: settings.env.clone(),
         sql_files: args.sql.clone(),
         sql_command: args.sql_command.clone(),
         allowances,
         fail_on: settings.fail_on.value,
         keep: settings.snapshot.value,
+        compare: settings.compare.value,
+        tables: settings.tables.clone(),
+        protected: settings.protected.clone(),
+        new_database: false,
         store: Store::at(&settings.store.value),
         min_free_space: settings.min_free_space.value,
-        tools: tools(&settings),
-        counting: counting(&settings),
+        tools: tools(settings),
+        counting: counting(settings),
         render_timeout: settings.render_timeout.value,
         environment: context.environment.clone(),
         journal: Journal::at(settings.journal()),
@@ -100,6 +141,14 @@ pub fn agreement(text: &str) -> Result<Allowance, Refusal> {
         });
     }
     Ok(parsed.into_allowance(AllowanceSource::CommandLine))
+}
+
+/// A flag whose value is one of a few words.
+fn word<T: FromStr<Err = String>>(
+    name: &'static str,
+    text: Option<&String>,
+) -> anyhow::Result<Option<T>> {
+    text.map(|text| text.parse()).transpose().map_err(flag(name))
 }
 
 /// The error of a flag's value.

@@ -13,6 +13,8 @@ pub const CONFIG: &str = "ROWSAFE_CONFIG";
 pub const STORE: &str = "ROWSAFE_STORE";
 /// `--snapshot`.
 pub const SNAPSHOT: &str = "ROWSAFE_SNAPSHOT";
+/// `--compare`.
+pub const COMPARE: &str = "ROWSAFE_COMPARE";
 /// `--pg-dump`.
 pub const PG_DUMP: &str = "ROWSAFE_PG_DUMP";
 /// `--pg-restore`.
@@ -30,6 +32,11 @@ pub const MIN_FREE_SPACE: &str = "ROWSAFE_MIN_FREE_SPACE";
 /// `render-timeout`.
 pub const RENDER_TIMEOUT: &str = "ROWSAFE_RENDER_TIMEOUT";
 
+/// `rpo`.
+pub const RPO: &str = "ROWSAFE_RPO";
+/// `rto`.
+pub const RTO: &str = "ROWSAFE_RTO";
+
 /// A variable that rowsafe looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
@@ -40,11 +47,12 @@ pub struct Variable {
 }
 
 /// Every variable that rowsafe itself looks at, in the order of the reference.
-pub const VARIABLES: [Variable; 17] = [
+pub const VARIABLES: [Variable; 20] = [
     of(DATABASE, "the database's URL, as `--database`"),
     of(CONFIG, "the configuration file, as `--config`"),
     of(STORE, "where snapshots are kept, as `--store`"),
-    of(SNAPSHOT, "`auto`, `all` or `none`, as `--snapshot`"),
+    of(SNAPSHOT, "`auto`, `all`, `at-risk` or `none`, as `--snapshot`"),
+    of(COMPARE, "`auto`, `counts` or `values`, as `--compare`"),
     of(PG_DUMP, "the command line of pg_dump, as `--pg-dump`"),
     of(PG_RESTORE, "the command line of pg_restore, as `--pg-restore`"),
     of(FAIL_ON, "`error`, `warning` or `never`, as `--fail-on`"),
@@ -53,6 +61,8 @@ pub const VARIABLES: [Variable; 17] = [
     of(LOCK_TIMEOUT, "as `lock-timeout` in the configuration"),
     of(MIN_FREE_SPACE, "as `min-free-space` in the configuration"),
     of(RENDER_TIMEOUT, "as `render-timeout` in the configuration"),
+    of(RPO, "as `rpo` in the configuration"),
+    of(RTO, "as `rto` in the configuration"),
     of(CI, "set: no questions, no moving cursor"),
     of(PRE_COMMIT, "set by pre-commit: no questions"),
     of("NO_COLOR", "set: no color"),

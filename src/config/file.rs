@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::value::{self, OneOrMore, Text, Words};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
-use crate::policy::{FailOn, SnapshotMode};
+use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRule, TableRules};
 use crate::secret::mask_urls;
 use crate::text::LineMap;
 
@@ -28,10 +28,11 @@ pub const NAME: &str = "rowsafe.toml";
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Every key of the file, in the order of the reference.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 19] = [
     "database",
     "store",
     "snapshot",
+    "compare",
     "pg-dump",
     "pg-restore",
     "fail-on",
@@ -40,8 +41,12 @@ pub const KEYS: [&str; 14] = [
     "lock-timeout",
     "min-free-space",
     "render-timeout",
+    "protected",
+    "rpo",
+    "rto",
     "env",
     "check",
+    "tables",
     "allow",
 ];
 /// Every key of an `[[allow]]` table.
@@ -49,6 +54,8 @@ pub const ALLOW_KEYS: [&str; 4] = ["rule", "object", "reason", "max-rows"];
 
 /// Every key of the `[check]` table.
 pub const CHECK_KEYS: [&str; 2] = ["paths", "baseline"];
+/// Every key of a table of `[tables]`.
+pub const TABLE_KEYS: [&str; 3] = ["min-rows", "max-shrink", "volatile"];
 
 /// Where to look for the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +79,8 @@ pub struct ConfigFile {
     pub store: Option<PathBuf>,
     /// `snapshot`.
     pub snapshot: Option<SnapshotMode>,
+    /// `compare`.
+    pub compare: Option<Compare>,
     /// `pg-dump`, the words of a command line.
     pub pg_dump: Option<Vec<String>>,
     /// `pg-restore`, the words of a command line.
@@ -88,10 +97,18 @@ pub struct ConfigFile {
     pub min_free_space: Option<u64>,
     /// `render-timeout`.
     pub render_timeout: Option<Duration>,
+    /// `protected`: globs for the names of databases.
+    pub protected: Protected,
+    /// `rpo`.
+    pub rpo: Option<Duration>,
+    /// `rto`.
+    pub rto: Option<Duration>,
     /// `[env]`: variables for the migration command.
     pub env: BTreeMap<String, String>,
     /// `[check]`.
     pub check: Check,
+    /// `[tables]`.
+    pub tables: TableRules,
     /// `[[allow]]`.
     pub allow: Vec<Allowance>,
 }
@@ -111,6 +128,7 @@ struct Raw {
     database: Option<Spanned<String>>,
     store: Option<Spanned<PathBuf>>,
     snapshot: Option<Spanned<String>>,
+    compare: Option<Spanned<String>>,
     pg_dump: Option<Words>,
     pg_restore: Option<Words>,
     fail_on: Option<Spanned<String>>,
@@ -120,9 +138,15 @@ struct Raw {
     min_free_space: Option<Spanned<Text>>,
     render_timeout: Option<Spanned<Text>>,
     #[serde(default)]
+    protected: OneOrMore,
+    rpo: Option<Spanned<Text>>,
+    rto: Option<Spanned<Text>>,
+    #[serde(default)]
     env: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     check: RawCheck,
+    #[serde(default)]
+    tables: BTreeMap<Spanned<String>, RawTable>,
     #[serde(default)]
     allow: Vec<Spanned<RawAllow>>,
 }
@@ -134,6 +158,14 @@ struct RawCheck {
     paths: OneOrMore,
     #[serde(default)]
     baseline: OneOrMore,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawTable {
+    min_rows: Option<u64>,
+    max_shrink: Option<Spanned<Text>>,
+    volatile: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +244,13 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
         if let Some(check) = table.get("check").and_then(|check| check.get_ref().as_table()) {
             source.check_keys(check, &CHECK_KEYS)?;
         }
+        let tables = table.get("tables").and_then(|tables| tables.get_ref().as_table());
+        for (pattern, table) in tables.into_iter().flatten() {
+            if let DeValue::Table(table) = table.get_ref() {
+                source.check_name(pattern, table)?;
+                source.check_keys(table, &TABLE_KEYS)?;
+            }
+        }
         let allows = table.get("allow").and_then(|allow| allow.get_ref().as_array());
         for allow in allows.into_iter().flatten() {
             if let DeValue::Table(allow) = allow.get_ref() {
@@ -244,6 +283,7 @@ impl Source<'_> {
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
             store: raw.store.map(|store| directory.join(store.into_inner())),
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
+            compare: self.value("compare", raw.compare.as_ref(), |text| text.parse())?,
             pg_dump: Some(pg_dump).filter(|words| !words.is_empty()),
             pg_restore: Some(pg_restore).filter(|words| !words.is_empty()),
             fail_on: self.value("fail-on", raw.fail_on.as_ref(), |text| text.parse())?,
@@ -255,11 +295,15 @@ impl Source<'_> {
                 value::size(&text.0)
             })?,
             render_timeout: self.duration("render-timeout", raw.render_timeout.as_ref())?,
+            protected: Protected(raw.protected.0),
+            rpo: self.duration("rpo", raw.rpo.as_ref())?,
+            rto: self.duration("rto", raw.rto.as_ref())?,
             env: self.variables(raw.env)?,
             check: Check {
                 paths: raw.check.paths.0.iter().map(|path| directory.join(path)).collect(),
                 baseline: raw.check.baseline.0,
             },
+            tables: self.table_rules(raw.tables)?,
             allow: raw
                 .allow
                 .into_iter()
@@ -333,6 +377,40 @@ impl Source<'_> {
         }
         let source = AllowanceSource::Configuration;
         Ok(Allowance { rule, object, max_rows, reason, source, statement: None })
+    }
+
+    fn table_rules(
+        &self,
+        written: BTreeMap<Spanned<String>, RawTable>,
+    ) -> Result<TableRules, Refusal> {
+        let mut rules = Vec::new();
+        for (pattern, table) in written {
+            let max_shrink = table.max_shrink.as_ref();
+            let rule = TableRule {
+                min_rows: table.min_rows,
+                max_shrink: self.value("max-shrink", max_shrink, |text| value::share(&text.0))?,
+                is_volatile: table.volatile,
+            };
+            rules.push((pattern.into_inner(), rule));
+        }
+        Ok(TableRules::new(rules))
+    }
+
+    /// `[tables.public.users]` is a table in a table to TOML, and a name with its schema to people.
+    fn check_name(
+        &self,
+        schema: &Spanned<DeString<'_>>,
+        table: &DeTable<'_>,
+    ) -> Result<(), Refusal> {
+        for (name, value) in table {
+            if value.get_ref().is_table() {
+                let (schema, name) = (schema.get_ref(), name.get_ref());
+                let message =
+                    format!("a name with its schema is quoted: [tables.\"{schema}.{name}\"]");
+                return Err(self.refuse(value.span().start, &message));
+            }
+        }
+        Ok(())
     }
 
     fn check_keys(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), Refusal> {

@@ -3,12 +3,14 @@ use std::time::Duration;
 
 use super::{ConfigFile, Search, find, parse};
 use crate::environment::Environment;
-use crate::policy::{FailOn, SnapshotMode};
+use crate::policy::{Compare, FailOn, SnapshotMode};
+use crate::text::QualifiedName;
 
 const FULL: &str = r#"
 database = "postgresql://app@db/prod"
 store = "../kept"
 snapshot = "all"
+compare = "values"
 pg-dump = "docker exec -i db pg_dump"
 pg-restore = ["docker", "exec", "-i", "my db", "pg_restore"]
 fail-on = "error"
@@ -17,9 +19,19 @@ statement-timeout = "1h"
 lock-timeout = 5
 min-free-space = "2 GB"
 render-timeout = "90s"
+protected = ["*prod*", "main"]
+rpo = "24h"
+rto = "4h"
 
 [env]
 APP_ENV = "migration"
+
+[tables."public.users"]
+min-rows = 10
+max-shrink = "5%"
+
+[tables.sessions]
+volatile = true
 
 [[allow]]
 rule = "drop-column"
@@ -55,6 +67,15 @@ fn every_key_is_read() {
     assert_eq!(file.lock_timeout, Some(Duration::from_secs(5)));
     assert_eq!(file.min_free_space, Some(2_000_000_000));
     assert_eq!(file.render_timeout, Some(Duration::from_secs(90)));
+    assert_eq!(file.compare, Some(Compare::Values));
+    assert_eq!(file.protected.covers("my_prod"), Some("*prod*"));
+    assert_eq!(file.rpo, Some(Duration::from_hours(24)));
+    assert_eq!(file.rto, Some(Duration::from_hours(4)));
+    let users = file.tables.for_table(&QualifiedName::new("public", "users"));
+    assert_eq!(users.min_rows, Some(10));
+    assert_eq!(users.max_shrink.unwrap().of(100), 5);
+    assert!(!users.is_volatile());
+    assert!(file.tables.for_table(&QualifiedName::new("public", "sessions")).is_volatile());
     assert_eq!(file.env["APP_ENV"], "migration");
     assert_eq!(file.allow[0].object, "users.legacy_id");
     assert_eq!(file.allow[0].max_rows, Some(500));
@@ -80,7 +101,17 @@ fn what_is_wrong_is_said_with_its_line() {
         ("[[allow]]\nrule = 'x'\nobject = 'y'\nreason = ' '", "an [[allow]] needs a `reason`"),
         ("jobs = 'many'", "/p/rowsafe.toml:1: `jobs`: `many` is no number from 1 to 64"),
         ("jobs = 1.5", "expected a string or a whole number"),
-        ("snapshot = 'some'", "`snapshot`: `some` is not one of auto, all, none"),
+        ("snapshot = 'some'", "`snapshot`: `some` is not one of auto, all, at-risk, none"),
+        ("compare = 'some'", "`compare`: `some` is not one of auto, counts, values"),
+        (
+            "[tables.users]\nmin-row = 3",
+            "/p/rowsafe.toml:2: there is no setting `min-row`\ndid you mean `min-rows`?",
+        ),
+        ("[tables.users]\nmax-shrink = 0.05", "expected a string or a whole number"),
+        ("[tables.users]\n\nmax-shrink = '5'", "/p/rowsafe.toml:3: `max-shrink`: `5` is no share"),
+        ("[tables.users]\nmin-rows = -1", "/p/rowsafe.toml:2: "),
+        ("[tables.public.users]\nmin-rows = 1", "is quoted: [tables.\"public.users\"]"),
+        ("rpo = '1 moon'", "`rpo`: `moon` is no unit of time"),
         ("lock-timeout = 'x'", "`lock-timeout`: `x` is no duration"),
         ("pg-dump = ''", "the command line is empty"),
         ("allow = 3", "/p/rowsafe.toml:1: invalid type: integer"),

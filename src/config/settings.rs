@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::Allowance;
 use crate::hint::Refusal;
-use crate::policy::{FailOn, SnapshotMode};
+use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRules};
 use crate::secret::{Secret, mask_urls, mask_words};
 use crate::text::number;
 
@@ -59,6 +59,8 @@ pub struct Flags {
     pub store: Option<PathBuf>,
     /// `--snapshot`.
     pub snapshot: Option<SnapshotMode>,
+    /// `--compare`.
+    pub compare: Option<Compare>,
     /// `--pg-dump`, the words of a command line.
     pub pg_dump: Option<Vec<String>>,
     /// `--pg-restore`, the words of a command line.
@@ -82,6 +84,8 @@ pub struct Settings {
     pub store: Setting<PathBuf>,
     /// Which tables a snapshot keeps.
     pub snapshot: Setting<SnapshotMode>,
+    /// How before and after are compared.
+    pub compare: Setting<Compare>,
     /// The command line of pg_dump.
     pub pg_dump: Setting<Vec<String>>,
     /// The command line of pg_restore.
@@ -98,10 +102,18 @@ pub struct Settings {
     pub min_free_space: Setting<u64>,
     /// How long rendering the pending SQL may take.
     pub render_timeout: Setting<Duration>,
+    /// Which databases need more care.
+    pub protected: Protected,
+    /// How old the last verified snapshot may be.
+    pub rpo: Option<Setting<Duration>>,
+    /// How long a restore may take.
+    pub rto: Option<Setting<Duration>>,
     /// Variables for the migration command, on top of the inherited ones.
     pub env: BTreeMap<String, String>,
     /// What `rowsafe check` reads.
     pub check: Check,
+    /// How few rows are too few, and which rows others write too.
+    pub tables: TableRules,
     /// Agreements of the configuration file.
     pub allow: Vec<Allowance>,
     /// The configuration file that was read.
@@ -144,6 +156,7 @@ impl Settings {
                 file.snapshot,
                 SnapshotMode::Auto,
             )?,
+            compare: from.word(flags.compare, env::COMPARE, file.compare, Compare::Auto)?,
             pg_dump: from.program(flags.pg_dump, env::PG_DUMP, file.pg_dump, "pg_dump")?,
             pg_restore: from.program(
                 flags.pg_restore,
@@ -165,8 +178,12 @@ impl Settings {
                 file.render_timeout,
                 DEFAULT_RENDER,
             )?,
+            protected: file.protected,
+            rpo: from.optional(None, env::RPO, value::duration, file.rpo)?,
+            rto: from.optional(None, env::RTO, value::duration, file.rto)?,
             env: file.env,
             check: file.check,
+            tables: file.tables,
             allow: file.allow,
             file: path.clone(),
             warnings: warnings(environment),
@@ -197,6 +214,7 @@ impl Settings {
         let line = |setting: &Setting<Vec<String>>| shell_words::join(mask_words(&setting.value));
         add("store", self.store.value.display().to_string(), &self.store.origin);
         add("snapshot", self.snapshot.value.to_string(), &self.snapshot.origin);
+        add("compare", self.compare.value.to_string(), &self.compare.origin);
         add("pg-dump", line(&self.pg_dump), &self.pg_dump.origin);
         add("pg-restore", line(&self.pg_restore), &self.pg_restore.origin);
         add("fail-on", self.fail_on.value.to_string(), &self.fail_on.origin);
@@ -207,9 +225,17 @@ impl Settings {
         add("min-free-space", free, &self.min_free_space.origin);
         add("render-timeout", seconds(&self.render_timeout), &self.render_timeout.origin);
         let file = self.file.clone().map_or(Origin::Default, Origin::File);
+        add("protected", self.protected.0.join(" "), &file);
+        for (key, objective) in [("rpo", &self.rpo), ("rto", &self.rto)] {
+            match objective {
+                Some(setting) => add(key, seconds(setting), &setting.origin),
+                None => add(key, String::new(), &Origin::Default),
+            }
+        }
         let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
         add("env", names.join(" "), &file);
         add("check", said(&self.check), &file);
+        add("tables", rules_said(&self.tables), &file);
         let allowed = number::plural(self.allow.len() as u64, "allowance");
         add("allow", allowed, &file);
         rows
@@ -222,6 +248,19 @@ fn said(check: &Check) -> String {
     let parts = [("paths", paths.join(" ")), ("baseline", check.baseline.join(" "))];
     let parts = parts.iter().filter(|(_, value)| !value.is_empty());
     parts.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `users min-rows 10 max-shrink 5%, log_* volatile`.
+fn rules_said(rules: &TableRules) -> String {
+    let said = rules.iter().map(|(pattern, rule)| {
+        let mut words = vec![pattern.to_owned()];
+        words.extend(rule.min_rows.map(|rows| format!("min-rows {rows}")));
+        words.extend(rule.max_shrink.map(|share| format!("max-shrink {share}")));
+        let volatile = |is_volatile| if is_volatile { "volatile" } else { "not volatile" };
+        words.extend(rule.is_volatile.map(volatile).map(str::to_owned));
+        words.join(" ")
+    });
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// Four bring no more than two on a small server.
@@ -330,7 +369,7 @@ fn warnings(environment: &Environment) -> Vec<String> {
     misspelled.collect()
 }
 
-/// Two enums whose words are the same on the command line, in the environment and in the file.
+/// Enums whose words are the same on the command line, in the environment and in the file.
 macro_rules! words {
     ($type:ty, $($word:literal => $value:expr),+) => {
         impl $type {
@@ -359,6 +398,7 @@ macro_rules! words {
 }
 
 words!(SnapshotMode, "auto" => Self::Auto, "all" => Self::All, "at-risk" => Self::AtRisk, "none" => Self::None);
+words!(Compare, "auto" => Self::Auto, "counts" => Self::Counts, "values" => Self::Values);
 words!(FailOn, "error" => Self::Error, "warning" => Self::Warning, "never" => Self::Never);
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
+use crate::policy::Share;
+
 /// `30s`, `500ms`, `5min`, `2h`, or a bare number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = number_and_unit(text)
@@ -14,7 +16,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" | "sec" => 1_000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
-        _ => return Err(format!("`{unit}` is no unit of time; write ms, s, min or h")),
+        "d" => 86_400_000,
+        _ => return Err(format!("`{unit}` is no unit of time; write ms, s, min, h or d")),
     };
     let total = number.checked_mul(milliseconds);
     total.map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
@@ -37,6 +40,24 @@ pub fn size(text: &str) -> Result<u64, String> {
         _ => return Err(format!("`{unit}` is no unit of size; write kB, MB, GB or TB")),
     };
     number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too much"))
+}
+
+/// `5%`, `12.5%`.
+pub fn share(text: &str) -> Result<Share, String> {
+    let refused = || format!("`{text}` is no share from 0% to 100%; write 5% or 12.5%");
+    let number = text.trim().strip_suffix('%').ok_or_else(refused)?.trim();
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole)
+        || !is_digits(part)
+        || whole.is_empty()
+        || part.is_empty()
+        || part.len() > 2
+    {
+        return Err(refused());
+    }
+    let hundredths = format!("{whole}{part:0<2}").parse().ok();
+    hundredths.and_then(Share::of_hundredths).ok_or_else(refused)
 }
 
 /// The words of a command line, as a shell splits it.
@@ -184,12 +205,13 @@ impl<'de> Deserialize<'de> for Words {
 mod tests {
     use std::time::Duration;
 
-    use super::{closest, distance, duration, jobs, size, words};
+    use super::{closest, distance, duration, jobs, share, size, words};
 
     #[test]
     fn durations_and_sizes_are_read_as_people_write_them() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration(" 5 min"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("7d"), Ok(Duration::from_hours(168)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         assert_eq!(duration("-1s").unwrap_err(), "`-1s` is no duration; write 30s, 5min or 2h");
@@ -203,6 +225,18 @@ mod tests {
         assert!(jobs("0").is_err());
         assert_eq!(words("docker exec -i 'my db' pg_dump").unwrap().len(), 5);
         assert!(words("a 'b").unwrap_err().contains("not closed"));
+    }
+
+    #[test]
+    fn shares_are_percent_and_nothing_else() {
+        for (text, shown) in
+            [("5%", "5%"), (" 12.5 %", "12.5%"), ("0.05%", "0.05%"), ("100%", "100%")]
+        {
+            assert_eq!(share(text).unwrap().to_string(), shown);
+        }
+        for text in ["5", "0.05", "101%", "-5%", "5.%", "1.234%", "five%", "%", ""] {
+            assert!(share(text).is_err(), "{text}");
+        }
     }
 
     #[test]

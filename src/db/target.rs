@@ -36,8 +36,13 @@ pub struct Target {
 impl Target {
     /// `user@host:port/db` for people, never with a password; several hosts are joined by commas.
     pub fn label(&self) -> String {
+        format!("{}@{}", self.user, self.address())
+    }
+
+    /// `host:port/db`: where the database is, whoever asks for it.
+    pub fn address(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
-        format!("{}@{}/{}", self.user, hosts.join(","), self.database)
+        format!("{}/{}", hosts.join(","), self.database)
     }
 
     /// How long to wait for one address: ten seconds when nobody says, where libpq would wait for

@@ -17,11 +17,13 @@ mod new_row;
 mod query;
 mod reach;
 mod read;
+pub mod selection;
 #[cfg(test)]
 mod soup;
 mod successor;
 mod switch;
 mod tokens;
+pub mod touches;
 mod tripwire;
 mod truth;
 mod utility;

@@ -23,6 +23,16 @@ pub enum Step {
         /// rowsafe's version.
         rowsafe: String,
     },
+    /// The database is not the one on record, and `--new-database` accepted it.
+    IdentityAccepted {
+        /// What differs, a sentence each.
+        differences: Vec<String>,
+    },
+    /// What is there now was written down, for the next run to be held against.
+    IdentityRecorded {
+        /// The record's file.
+        path: String,
+    },
     /// What will happen is known.
     Planned {
         /// How many statements are pending.

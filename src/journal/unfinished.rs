@@ -127,9 +127,10 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
         None => "no snapshot was taken".to_owned(),
     };
     match last {
-        Step::Begun { .. } | Step::Planned { .. } | Step::Blocked { .. } => {
-            ("before anything was run; nothing was changed".to_owned(), None)
-        }
+        Step::Begun { .. }
+        | Step::IdentityAccepted { .. }
+        | Step::Planned { .. }
+        | Step::Blocked { .. } => ("before anything was run; nothing was changed".to_owned(), None),
         Step::SnapshotStarted { id, path } => (
             format!("while it took snapshot {id}; nothing was run, and the snapshot is no good"),
             Some(format!("what there is of it may be removed: {path}")),
@@ -156,6 +157,7 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
         Step::Compared { verdict } => {
             (format!("after the rows were compared, the answer was `{verdict}`; {kept}"), compare)
         }
+        Step::IdentityRecorded { .. } => (format!("after the rows were compared; {kept}"), compare),
         Step::RestoreStarted { snapshot, into, .. } => (
             format!(
                 "while it put rows of snapshot {snapshot} back into {into}; some may be missing"

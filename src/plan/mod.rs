@@ -1,13 +1,18 @@
 //! Everything a run will do, as a value: what is pending, what it destroys here, who agreed.
 
 mod along;
+pub mod at_risk;
+mod firing;
+pub mod keep_plan;
 mod named;
+mod outline;
+pub mod scope;
 
 use tokio_postgres::Client;
 
 use self::along::{Along, Called};
 use crate::db::postgres::measure::Measuring;
-use crate::db::postgres::refusal;
+use crate::db::postgres::{refusal, relations};
 use crate::effect::Effect;
 use crate::exit::Exit;
 use crate::finding::{
@@ -16,24 +21,34 @@ use crate::finding::{
 use crate::hint::Refusal;
 use crate::loss::{TableFate, TableLoss};
 use crate::pending::Pending;
+use crate::plan::at_risk::{Risk, Touched};
 use crate::policy;
-use crate::record::ScriptSummary;
+use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
-use crate::sql::Statement;
 
 /// What is pending, and what is known of it.
 #[derive(Debug)]
 pub struct Plan {
     /// The pending scripts, with what was read of each.
     pub scripts: Vec<ScriptSummary>,
+    /// Every pending statement, in order.
+    pub statements: Vec<PlannedStatement>,
     /// What a person should know, agreed to or not.
     pub findings: Vec<Finding>,
+    /// The tables that are at risk, as far as that is known.
+    pub risk: Risk,
     /// What triggers set in rows that a statement changes anyway: nothing to agree to.
     pub quiet: Vec<TableLoss>,
 }
 
 impl Plan {
+    /// Whether it knows everything that the migration does.
+    pub fn is_whole(&self) -> bool {
+        self.scripts.iter().all(|script| script.knowledge == "known")
+            && self.findings.iter().all(|finding| finding.certainty != Certainty::Unknown)
+    }
+
     /// What the findings take, table by table: what the outcome is compared with.
     ///
     /// An opaque finding that was agreed to names nothing, so it covers nothing.
@@ -44,7 +59,10 @@ impl Plan {
             let Some(loss) = &finding.loss else { continue };
             for table in &loss.tables {
                 match bounded(&table.fate, finding) {
-                    TableFate::Rows { limit: Some(most) } => {
+                    // What was counted adds up.
+                    TableFate::Rows { limit: Some(most) }
+                        if finding.allowance.is_some() || !loss.rows.is_exact() =>
+                    {
                         bounds.add(table.table, finding.allowance.as_ref(), most);
                     }
                     fate => planned.push(TableLoss { table: table.table, fate }),
@@ -86,6 +104,9 @@ fn bounded(fate: &TableFate, finding: &Finding) -> TableFate {
         (TableFate::Dropped { .. }, Some(allowed)) => {
             TableFate::Dropped { limit: allowed.max_rows }
         }
+        (TableFate::Values { columns, .. }, Some(allowed)) => {
+            TableFate::Values { columns: columns.clone(), limit: allowed.max_rows }
+        }
         (TableFate::Rows { limit: None }, None) => {
             TableFate::Rows { limit: Some(counted.unwrap_or_default()) }
         }
@@ -106,7 +127,10 @@ pub async fn make(
     let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
     let mut along = Along::start(client).await.map_err(asked)?;
-    let measured = measured(&mut measuring, &mut along, &readings).await.map_err(asked)?;
+    let mut touched = Touched::default();
+    touched.always(&pending.version_tables, measuring.names());
+    let measured = measured(&mut measuring, &mut along, &readings, &mut touched);
+    let measured = measured.await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
@@ -133,8 +157,16 @@ pub async fn make(
         findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
     }
     findings.extend(malformed);
+    findings.iter().for_each(|finding| touched.finding(finding));
+    pending.unasked.iter().for_each(|why| touched.doubt(why));
+    let relations = relations::read(client).await.map_err(asked)?;
+    for doubt in firing::doubts(&readings, &touched.followed(&relations), &relations) {
+        touched.doubt(doubt);
+    }
+    let risk = touched.risk(relations);
+    let statements = outline::of(&readings, &findings);
     let scripts = readings.iter().map(summary).collect();
-    Ok(Plan { scripts, findings, quiet: along.into_quiet() })
+    Ok(Plan { scripts, statements, findings, risk, quiet: along.into_quiet() })
 }
 
 /// Measures each finding where it stands in the batch, with what the names mean at that point; the
@@ -143,21 +175,23 @@ async fn measured(
     measuring: &mut Measuring<'_>,
     along: &mut Along<'_>,
     readings: &[ScriptReading<'_>],
+    touched: &mut Touched,
 ) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut findings = Vec::new();
     for (number, (reading, caused)) in readings.iter().zip(rules::resolved(readings)).enumerate() {
+        touched.script(reading.script);
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
         let script = reading.script;
-        let mut last: Option<&Statement> = None;
-        let mut statements = reading.statements.iter().map(|(statement, _)| statement);
+        let mut statements = reading.statements.iter().peekable();
         for (statement, effect) in caused {
-            if last.is_none_or(|last| !std::ptr::eq(last, statement)) {
-                last = Some(statement);
-                let shape = along.fired_by_shape(measuring, script, &mut statements, last).await?;
-                findings.extend(shape.into_iter().map(|finding| (finding, None)));
+            while let Some((passed, effects)) =
+                statements.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
+            {
+                measuring.pass(passed, effects);
+                findings.extend(along.fired_by_shape(measuring, script, passed).await?);
             }
             let mut does = None;
             // Those about the whole script come before those of its statements.
@@ -178,21 +212,24 @@ async fn measured(
                     if is_widening(effect, measuring) {
                         continue;
                     }
-                    finding.loss = along.loss(measuring, effect).await?;
+                    finding.loss = along.loss(measuring, effect, Some(statement)).await?;
                     policy::weigh(&mut finding);
                 }
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
             let by_itself = along.fired(measuring, (number, script), (statement, effect)).await?;
-            findings.extend(by_itself.into_iter().map(|finding| (finding, None)));
+            findings.extend(by_itself);
             along.advance(measuring, statement, effect);
             for effect in does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect)) {
+                touched.effect(script, effect, measuring.names());
                 measuring.names().advance(effect);
             }
         }
-        let shape = along.fired_by_shape(measuring, script, &mut statements, None).await?;
-        findings.extend(shape.into_iter().map(|finding| (finding, None)));
+        for (passed, effects) in statements {
+            measuring.pass(passed, effects);
+            findings.extend(along.fired_by_shape(measuring, script, passed).await?);
+        }
     }
     findings.extend(found.map(|found| (found.finding, None)));
     Ok(findings)

@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod file;
+pub mod glob;
 pub mod name;
 pub mod number;
 pub mod similar;
