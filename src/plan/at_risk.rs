@@ -141,6 +141,7 @@ impl Touched {
             | Effect::DefinesFunction { .. }
             | Effect::Prepares { .. }
             | Effect::PerhapsOlder { .. }
+            | Effect::Switches { .. }
             | Effect::Insert { .. } => {}
         }
     }
