@@ -13,6 +13,7 @@ mod client;
 mod copy;
 mod grammar;
 mod insert;
+mod new_row;
 mod query;
 mod reach;
 mod read;
@@ -26,6 +27,9 @@ mod tripwire;
 mod truth;
 mod utility;
 
+pub use body::rule_actions;
+pub use copy::source_of;
+pub use new_row::sets_of_new;
 pub use read::read;
 
 use crate::text::QualifiedName;
@@ -65,6 +69,11 @@ pub enum Effect {
     Merge { table: QualifiedName, deletes: bool },
     /// `INSERT … ON CONFLICT DO UPDATE`.
     Upsert { table: QualifiedName, columns: Vec<String> },
+    /// Rows are added: INSERT, COPY, MERGE. Nothing is lost by that, but triggers fire.
+    Insert { table: QualifiedName },
+    /// An UPDATE of columns that hold nothing where it reaches, or get the value that they have:
+    /// nothing is lost by that, but triggers fire.
+    Fill { table: QualifiedName, columns: Vec<String> },
     /// `ALTER TABLE … ALTER COLUMN … TYPE`.
     ChangeType { table: QualifiedName, column: String, to: String, using: Option<String> },
     /// `ALTER TABLE … SET UNLOGGED`: the rows are gone after a crash.

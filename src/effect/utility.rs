@@ -348,12 +348,14 @@ fn copy<'a>(tokens: &mut Tokens<'a>) -> Option<Head<'a>> {
         return Some(if runs_program { program() } else { Head::Inner(inner) });
     }
     tokens.eat(&["binary"]);
-    tokens.qualified()?;
+    let table = tokens.qualified()?;
     tokens.eat_group();
     if !tokens.is_any(0, &["from", "to"]) {
         return None;
     }
-    Some(if tokens.is_word(1, "program") { program() } else { Head::Effects(Vec::new()) })
+    let inserts = tokens.is_word(0, "from").then_some(Effect::Insert { table });
+    let effects = Head::Effects(inserts.into_iter().collect());
+    Some(if tokens.is_word(1, "program") { program() } else { effects })
 }
 
 fn program<'a>() -> Head<'a> {

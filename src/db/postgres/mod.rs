@@ -6,12 +6,14 @@
 pub mod belongings;
 pub mod catalog;
 pub mod dependents;
+pub mod functions;
 pub mod identity;
 pub mod inventory;
 pub mod keys;
 pub mod lock;
 pub mod measure;
 pub mod names;
+pub mod reactions;
 pub mod relations;
 pub mod rows;
 pub mod touched;
