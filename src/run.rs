@@ -29,6 +29,7 @@ use crate::record::{Answer, ChildOutcome, Reached, Record, Verdict};
 use crate::request::RunRequest;
 use crate::secret;
 use crate::text::QualifiedName;
+use crate::thresholds;
 use crate::verdict;
 
 /// Runs the migration command safely. The answer is in the record; an error is one that kept
@@ -142,6 +143,7 @@ async fn prepare(
     record.timed("plan", begun);
     show(&plan, observer, record);
     journal.record(planned_step(&plan))?;
+    thresholds::before(&watcher, request, &plan).await?;
     if !agreed(request, journal, &mut plan, observer, record)? {
         return Ok(None);
     }
@@ -347,7 +349,8 @@ async fn compare(
         .filter_map(|name| ready.before.named(name))
         .map(|table| table.oid)
         .collect();
-    let comparison = verdict::compare(&ready.before, &after, &ready.planned, &bookkeeping);
+    let mut comparison = verdict::compare(&ready.before, &after, &ready.planned, &bookkeeping);
+    comparison.breaches = thresholds::after(&request.tables, &ready.before, &after);
     let evidence = Evidence {
         is_unchanged: comparison.is_unchanged(),
         same_database: ready.before.identity.database_oid == after.identity.database_oid
