@@ -22,6 +22,13 @@ pub enum Event<'a> {
         /// Tables in all.
         total: usize,
     },
+    /// Values are being compared.
+    Comparing {
+        /// Tables compared.
+        done: usize,
+        /// Tables to compare.
+        total: usize,
+    },
     /// Everything was counted.
     Counted {
         /// Tables.

@@ -7,7 +7,7 @@ use crate::hint::Refusal;
 use crate::loss::{Count, Loss};
 use crate::record::{Answer, Kept, Record, Verdict};
 use crate::text::number::{grouped, plural};
-use crate::verdict::{Comparison, Status, TableChange};
+use crate::verdict::{By, Comparison, Lost, Status, TableChange};
 
 /// What was observed besides the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,19 +95,32 @@ fn ok(record: &Record, comparison: &Comparison) -> Answer {
         }
         _ => String::new(),
     };
-    let agreed: Vec<&str> = comparison.losses().map(|lost| lost.what.as_str()).collect();
+    let agreed = comparison.losses().filter(|lost| lost.planned);
+    let agreed: Vec<&str> = agreed.map(|lost| lost.what.as_str()).collect();
     let accounted = match agreed.as_slice() {
         [] => "every row accounted for".to_owned(),
         [one] => format!("every row accounted for; gone as planned: {one}"),
         several => format!("every row accounted for; {} losses as planned", several.len()),
     };
-    let hints = match &record.snapshot {
+    let mut hints = match &record.snapshot {
         Some(kept) if !agreed.is_empty() => {
             vec![format!("what went is in the snapshot: {}", way_back(kept, comparison))]
         }
         _ => Vec::new(),
     };
+    hints.extend(by_others(&comparison.meanwhile()));
     Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence: format!("{at}{accounted}"), hints }
+}
+
+/// What other sessions changed, which is no business of the migration's.
+fn by_others(meanwhile: &[&Lost]) -> Option<String> {
+    let what: Vec<&str> = meanwhile.iter().map(|lost| lost.what.as_str()).collect();
+    let said = match what.as_slice() {
+        [] => return None,
+        [one] => (*one).to_owned(),
+        [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+    };
+    Some(format!("changed by other sessions meanwhile: {said}"))
 }
 
 /// The command that brings back what went: in place for tables that are gone or empty, beside the
@@ -143,7 +156,12 @@ fn unplanned(comparison: &Comparison) -> Option<String> {
             format!("{one}, {two} and {} more ({} in all)", rest.len(), plural(rows, "row"))
         }
     };
-    Some(format!("{said}, which the plan did not name"))
+    let others = if unplanned.iter().any(|lost| lost.by == By::Either) {
+        "; other sessions wrote at the same time, and whose work it is can't be told"
+    } else {
+        ""
+    };
+    Some(format!("{said}, which the plan did not name{others}"))
 }
 
 fn lost(record: &Record, sentence: String) -> Answer {
@@ -151,14 +169,43 @@ fn lost(record: &Record, sentence: String) -> Answer {
     match &record.snapshot {
         Some(kept) => {
             let comparison = record.comparison.as_ref().expect("a loss follows the comparison");
-            let rows = plural(kept.rows, "row");
             hints.extend(record.findings.iter().filter(|finding| is_unknown(finding)).map(suspect));
-            hints.push(format!("snapshot {} holds all {rows} from before, read back", kept.id));
-            hints.push(format!("put them back: {}", way_back(kept, comparison)));
+            if comparison.unplanned().iter().any(|lost| lost.by == By::Either) {
+                let hint = "a table that others always write: volatile = true in rowsafe.toml";
+                hints.push(hint.to_owned());
+            }
+            hints.extend(holding(kept, comparison));
         }
         None => hints.push("no snapshot was taken, because --snapshot none was given".to_owned()),
     }
     Answer { verdict: Verdict::Lost, exit: Exit::Loss, sentence, hints }
+}
+
+/// What the snapshot holds of what was lost, and how to put it back.
+fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
+    if kept.left_out.is_empty() {
+        let rows = plural(kept.rows, "row");
+        return vec![
+            format!("snapshot {} holds all {rows} from before, read back", kept.id),
+            format!("put them back: {}", way_back(kept, comparison)),
+        ];
+    }
+    let is_unplanned = |lost: &Lost| !lost.planned && lost.by != By::Others;
+    let lost = comparison.tables.iter().filter(|table| table.losses.iter().any(is_unplanned));
+    let (missing, held): (Vec<_>, Vec<_>) =
+        lost.partition(|table| kept.left_out.contains(&table.name));
+    let mut said = vec![format!("snapshot {} holds {}, read back", kept.id, kept.holding())];
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|table| table.name.short()).collect();
+        said.push(format!(
+            "not in it, because nothing pending was known to touch it: {}",
+            names.join(", ")
+        ));
+    }
+    if !held.is_empty() {
+        said.push(format!("put back what is in it: {}", way_back(kept, comparison)));
+    }
+    said
 }
 
 /// A finding whose effect nobody could tell: where an unplanned loss may come from.
@@ -209,7 +256,7 @@ fn command_failed(record: &Record) -> String {
 
 fn failed(record: &Record, sentence: String, mut hints: Vec<String>) -> Answer {
     if let Some(kept) = &record.snapshot {
-        hints.push(format!("snapshot {} holds everything from before the run", kept.id));
+        hints.push(format!("snapshot {} holds {} from before the run", kept.id, kept.holding()));
     }
     Answer { verdict: Verdict::Failed, exit: Exit::CommandFailed, sentence, hints }
 }
@@ -242,9 +289,11 @@ pub fn uncompared(record: &Record, error: &Refusal) -> Refusal {
         refusal = refusal.hint(hint.clone());
     }
     match snapshot {
-        Some(kept) => {
-            refusal.hint(format!("snapshot {} holds everything from before the run", kept.id))
-        }
+        Some(kept) => refusal.hint(format!(
+            "snapshot {} holds {} from before the run",
+            kept.id,
+            kept.holding()
+        )),
         None => refusal,
     }
 }

@@ -19,6 +19,7 @@ pub mod python;
 pub mod rules;
 pub mod script;
 pub mod sql;
+pub mod values;
 pub mod verdict;
 
 // Layer 2: one piece of the outside world each.
@@ -31,12 +32,14 @@ pub mod snapshot;
 
 // Layer 3: the stories. They speak through events only.
 pub mod check;
+pub mod compare;
 pub mod database;
 pub mod event;
 pub mod judge;
 pub mod keep;
 pub mod pending;
 pub mod plan;
+pub mod planning;
 pub mod recognize;
 pub mod record;
 pub mod request;

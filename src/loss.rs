@@ -18,6 +18,31 @@ pub struct Loss {
     pub through: Vec<String>,
     /// The tables that it touches, and how.
     pub tables: Vec<TableLoss>,
+    /// How much of its own table a DELETE or UPDATE takes, where that was counted.
+    pub share: Option<Share>,
+    /// Why the numbers are no exact ones, where they are not.
+    pub doubt: Option<String>,
+}
+
+/// A part of a whole: rows of a table, or values of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// How many it takes.
+    pub taken: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Share {
+    /// Whether nothing is left of something.
+    pub const fn is_everything(self) -> bool {
+        self.of > 0 && self.taken >= self.of
+    }
+
+    /// Whether it is more than so many in a hundred.
+    pub const fn exceeds(self, percent: u64) -> bool {
+        self.taken.saturating_mul(100) > self.of.saturating_mul(percent)
+    }
 }
 
 /// How much, and how sure.
@@ -27,6 +52,8 @@ pub enum Count {
     Exact(u64),
     /// No more than this, counted.
     AtMost(u64),
+    /// Counted now, but what it finds when it runs may be more or less.
+    About(u64),
     /// Not known; the reason says why.
     Unknown(String),
 }
@@ -41,7 +68,7 @@ impl Count {
     /// The number, where there is one.
     pub const fn number(&self) -> Option<u64> {
         match self {
-            Self::Exact(number) | Self::AtMost(number) => Some(*number),
+            Self::Exact(number) | Self::AtMost(number) | Self::About(number) => Some(*number),
             Self::Unknown(_) => None,
         }
     }
@@ -51,6 +78,7 @@ impl Count {
         match self {
             Self::Exact(number) => plural(*number, noun),
             Self::AtMost(number) => format!("up to {}", plural(*number, noun)),
+            Self::About(number) => format!("about {}", plural(*number, noun)),
             Self::Unknown(_) => format!("? {noun}s"),
         }
     }
@@ -89,7 +117,8 @@ pub enum TableFate {
     Values {
         /// The columns (attnum); empty means not known which.
         columns: BTreeSet<i16>,
-        /// The most rows in which they may change; `None` means all of them.
+        /// The most rows in which a value may be lost; `None` means all of them. A null that gets
+        /// a value is none.
         limit: Option<u64>,
     },
 }

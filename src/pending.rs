@@ -9,7 +9,7 @@ use crate::hint::Refusal;
 use crate::migration::alembic::current::{Candidate, choose};
 use crate::migration::alembic::project::AlembicProject;
 use crate::migration::alembic::{AlembicCommand, Current, render};
-use crate::migration::{files, unknown};
+use crate::migration::{files, psql_command, unknown};
 use crate::request::RunRequest;
 use crate::script::Script;
 use crate::secret;
@@ -28,6 +28,8 @@ pub struct Pending {
     pub version_tables: Vec<QualifiedName>,
     /// Revisions are pending, so the version table has to move.
     pub expects_move: bool,
+    /// Why the command may do more than the scripts say: it was not asked itself.
+    pub unasked: Option<String>,
     /// What a person should know about how this was found.
     pub warnings: Vec<String>,
 }
@@ -65,16 +67,25 @@ async fn of_command(
     client: &Client,
 ) -> Result<Pending, Refusal> {
     if !request.sql_files.is_empty() {
-        return Ok(of_scripts(files::read(&request.sql_files)?));
+        let pending = of_scripts(files::read(&request.sql_files)?);
+        let runs_these = psql_command::runs_only(&request.command, &request.sql_files);
+        let unasked = if runs_these { None } else { unasked(request) };
+        return Ok(Pending { unasked, ..pending });
     }
     if let Some(line) = &request.sql_command {
         let script = files::from_command(line, request.render_timeout).await?;
-        return Ok(of_scripts(vec![script]));
+        return Ok(Pending { unasked: unasked(request), ..of_scripts(vec![script]) });
     }
     match AlembicCommand::recognize(&request.command) {
         Some(command) => of_alembic(&command, request, tables, client).await,
         None => Ok(of_scripts(vec![unknown(&secret::mask_words(&request.command))])),
     }
+}
+
+/// What somebody says is pending need not be all that the command runs.
+fn unasked(request: &RunRequest) -> Option<String> {
+    let program = request.command.first()?;
+    Some(format!("`{program}` may run more than the SQL that was named for it"))
 }
 
 fn of_scripts(scripts: Vec<Script>) -> Pending {
@@ -117,6 +128,7 @@ async fn of_alembic(
         before: current.heads,
         target: found.after.unwrap_or_default(),
         version_tables: current.tables,
+        unasked: None,
         warnings,
     })
 }

@@ -5,9 +5,13 @@ mod tables;
 pub use tables::{Protected, Share, TableRule, TableRules};
 
 use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};
-use crate::loss::{Count, Loss};
+use crate::loss::{self, Count, Loss};
 use crate::text::Position;
-use crate::text::number::plural;
+use crate::text::number::{grouped, plural};
+
+/// The share of a table that a DELETE or UPDATE with a WHERE may take without being agreed to, in
+/// percent.
+pub const NOTED_SHARE: u64 = 10;
 
 /// Which rows are kept before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,12 +80,23 @@ pub fn weigh(finding: &mut Finding) {
         finding.severity = Severity::Note;
         finding.certainty = Certainty::Certain;
     }
-    // What is no table here may be a view: then nobody knows which rows go, or how many.
-    let is_unknown = matches!(loss.rows, Count::Unknown(_));
-    if finding.rule == "delete" && (!loss.through.is_empty() || is_unknown) {
-        finding.severity = finding.severity.max(Severity::Warning);
-    }
+    finding.severity = finding.severity.max(by_share(finding.rule, loss));
     finding.message = counted(&finding.message, loss);
+}
+
+/// How bad it is that a statement with a WHERE takes that much, or reaches other tables.
+fn by_share(rule: &str, loss: &Loss) -> Severity {
+    if !matches!(rule, "delete" | "update-overwrite") {
+        return Severity::Note;
+    }
+    // What is no table here may be a view: then nobody knows which rows go, or how many.
+    let is_unknown = rule == "delete" && matches!(loss.rows, Count::Unknown(_));
+    match loss.share {
+        Some(share) if share.is_everything() => Severity::Error,
+        Some(share) if share.exceeds(NOTED_SHARE) => Severity::Warning,
+        _ if !loss.through.is_empty() || is_unknown => Severity::Warning,
+        _ => Severity::Note,
+    }
 }
 
 /// The same finding, weighed; what was agreed to stays what it is.
@@ -90,9 +105,20 @@ pub fn weighed(mut finding: Finding) -> Finding {
     finding
 }
 
-/// The message with its amounts: `destroys its values` becomes `destroys 48,210 values`.
+/// The message with its amounts: `destroys its values` becomes `destroys 48,210 values`; and why
+/// they are not exact.
 fn counted(message: &str, loss: &Loss) -> String {
-    let (rows, values) = (loss.rows.said("row"), loss.values.said("value"));
+    let amounts = with_amounts(message, loss);
+    let is_exact = loss.rows.is_exact() && loss.values.is_exact();
+    match loss.doubt.as_ref().filter(|_| !is_exact) {
+        Some(why) => format!("{amounts}; not counted exactly: {why}"),
+        None => amounts,
+    }
+}
+
+fn with_amounts(message: &str, loss: &Loss) -> String {
+    let rows = of_how_many(&loss.rows, "row", loss.share);
+    let values = of_how_many(&loss.values, "value", loss.share);
     if message.contains("its rows") {
         return message.replacen("its rows", &rows, 1);
     }
@@ -107,6 +133,20 @@ fn counted(message: &str, loss: &Loss) -> String {
         (false, true) => format!("{message} ({rows})"),
         (true, false) => format!("{message} ({values})"),
         (false, false) => format!("{message} ({rows} and {values})"),
+    }
+}
+
+/// `38 of 40 rows`: what a selective statement leaves says as much as what it takes.
+fn of_how_many(count: &Count, noun: &str, share: Option<loss::Share>) -> String {
+    match (count, share) {
+        (Count::Exact(taken), Some(share)) if *taken == share.taken && *taken > 0 => {
+            if share.is_everything() {
+                format!("all of {}", plural(share.of, noun))
+            } else {
+                format!("{} of {}", grouped(*taken), plural(share.of, noun))
+            }
+        }
+        _ => count.said(noun),
     }
 }
 
@@ -154,8 +194,9 @@ pub fn exceeded(
 
 fn within_bound(allowance: &Allowance, finding: &Finding) -> bool {
     let Some(most) = allowance.max_rows else { return true };
-    // A DELETE with a WHERE is bounded afterwards: how many rows it takes is not counted before.
-    if finding.rule == "delete" {
+    // What could not be counted exactly is held against it afterwards.
+    let is_exact = finding.loss.as_ref().is_some_and(|loss| loss.rows.is_exact());
+    if finding.rule == "delete" && !is_exact {
         return true;
     }
     let rows = finding.loss.as_ref().and_then(|loss| loss.rows.number());

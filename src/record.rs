@@ -1,9 +1,13 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+use std::collections::BTreeSet;
+
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
+use crate::snapshot::manifest::{self, KeptTable, Manifest};
 use crate::text::QualifiedName;
+use crate::text::number::plural;
 use crate::verdict::Comparison;
 
 /// What a command knows so far.
@@ -23,8 +27,12 @@ pub struct Record {
     pub revisions: Revisions,
     /// The pending scripts.
     pub scripts: Vec<ScriptSummary>,
+    /// The pending statements, where they are listed.
+    pub statements: Vec<PlannedStatement>,
     /// Every finding, agreed to or not.
     pub findings: Vec<Finding>,
+    /// What a run would keep.
+    pub keep: Option<KeepSummary>,
     /// What to know that is no finding.
     pub warnings: Vec<String>,
     /// What was kept.
@@ -78,6 +86,38 @@ pub struct ScriptSummary {
     pub statements: usize,
 }
 
+/// One pending statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStatement {
+    /// Its script, by index.
+    pub script: usize,
+    /// The line in the migration file, where it is known.
+    pub line: Option<usize>,
+    /// The statement in one line.
+    pub text: String,
+    /// The findings that speak of it, by index.
+    pub findings: Vec<usize>,
+}
+
+/// What a run would keep before it starts the command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeepSummary {
+    /// `all` or `at-risk`.
+    pub scope: &'static str,
+    /// Why the tables at risk are not enough, or what they do not cover.
+    pub why: Vec<String>,
+    /// The tables whose rows are kept, with their bytes on the server, the largest first.
+    pub tables: Vec<(QualifiedName, u64)>,
+    /// Tables that hold rows, kept or not.
+    pub of_tables: usize,
+    /// Bytes of the kept tables on the server.
+    pub bytes: u64,
+    /// Seconds that the dump takes at the rate measured so far, where one was.
+    pub seconds: Option<f64>,
+    /// Bytes free where snapshots are kept.
+    pub free_space: Option<u64>,
+}
+
 /// A snapshot that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -89,10 +129,46 @@ pub struct Kept {
     pub bytes: u64,
     /// Bytes that pg_dump wrote.
     pub dump_bytes: u64,
-    /// Tables in it.
+    /// Tables whose rows are in it.
     pub tables: u64,
     /// Rows in it, read back and counted.
     pub rows: u64,
+    /// What was kept: `all` or `at-risk`.
+    pub scope: String,
+    /// Tables that hold rows, those included whose rows were left out.
+    pub of_tables: u64,
+    /// The tables whose rows were left out; their definitions are in it.
+    pub left_out: BTreeSet<QualifiedName>,
+}
+
+/// The scope of a snapshot that holds only the rows of the tables at risk.
+pub const SCOPE_AT_RISK: &str = manifest::SCOPE_AT_RISK;
+
+impl Kept {
+    /// What the snapshot in the directory `path` holds.
+    pub fn of(manifest: &Manifest, path: String) -> Self {
+        let left_out = manifest.tables.iter().filter(|table| !table.kept);
+        Self {
+            id: manifest.id.clone(),
+            path,
+            bytes: manifest.archive.bytes,
+            dump_bytes: manifest.archive.dump_bytes,
+            tables: manifest.verified.tables,
+            rows: manifest.verified.rows,
+            scope: manifest.scope.clone(),
+            of_tables: manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64,
+            left_out: left_out.map(KeptTable::qualified).collect(),
+        }
+    }
+
+    /// What of the time before the run it holds, in words.
+    pub fn holding(&self) -> String {
+        if self.scope == SCOPE_AT_RISK {
+            format!("the {} of what was at risk", plural(self.rows, "row"))
+        } else {
+            "everything".to_owned()
+        }
+    }
 }
 
 /// What a restore in place would do, before anything is done.

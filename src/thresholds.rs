@@ -12,7 +12,7 @@ use crate::finding::Finding;
 use crate::hint::Refusal;
 use crate::inventory::{Inventory, Table, TableKind};
 use crate::known::Known;
-use crate::loss::{Count, TableFate};
+use crate::loss::TableFate;
 use crate::plan::Plan;
 use crate::policy::{TableRule, TableRules};
 use crate::request::RunRequest;
@@ -116,13 +116,11 @@ fn going(findings: &[Finding]) -> BTreeMap<u32, Option<u64>> {
         if finding.rule == "recreate-table" {
             continue;
         }
-        let is_alone = loss.tables.len() == 1;
         for table in &loss.tables {
-            let taken = match (&table.fate, &loss.rows) {
-                (TableFate::Rows { limit: None }, Count::Exact(rows)) if is_alone => Some(*rows),
-                (TableFate::Dropped { .. } | TableFate::Rows { limit: None }, _) => None,
-                (TableFate::Rows { limit }, _) => *limit,
-                (TableFate::Columns(_) | TableFate::Values { .. }, _) => continue,
+            let taken = match &table.fate {
+                TableFate::Dropped { .. } => None,
+                TableFate::Rows { limit } => *limit,
+                TableFate::Columns(_) | TableFate::Values { .. } => continue,
             };
             let sum = going.entry(table.table).or_insert(Some(0));
             *sum = sum.zip(taken).map(|(sum, taken)| sum.saturating_add(taken));

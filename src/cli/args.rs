@@ -60,6 +60,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Read migrations without a database and name what they would destroy
     Check(CheckArgs),
+    /// Say what a run would destroy and keep, on the live database; nothing is changed
+    Plan(PlanArgs),
     /// Plan, agree, keep a verified snapshot, run the migration command, compare
     Run(RunArgs),
     /// Put back what a snapshot holds
@@ -199,9 +201,6 @@ pub struct RunArgs {
     /// How to compare before and after: auto, counts, values
     #[arg(long, value_name = "WHAT")]
     pub compare: Option<String>,
-    /// Accept a database that is not the one on record
-    #[arg(long)]
-    pub new_database: bool,
     /// The migration command, as it is typed without rowsafe
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -225,6 +224,9 @@ pub struct PlanningArgs {
     /// From which severity on findings block: error, warning, never
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<String>,
+    /// Accept a database that is not the one on record
+    #[arg(long)]
+    pub new_database: bool,
 }
 
 /// `rowsafe plan`

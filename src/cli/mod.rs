@@ -6,6 +6,7 @@ mod config;
 mod explain;
 mod init;
 mod outputs;
+mod plan;
 pub mod reference;
 mod restore;
 mod run;
@@ -60,6 +61,7 @@ pub fn main() -> Exit {
     match cli.command {
         Command::Check(args) => check::main(&args, &context),
         Command::Init(args) => init::main(&args, &context),
+        Command::Plan(args) => plan::main(&args, &context),
         Command::Run(args) => run::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),

@@ -24,7 +24,7 @@ const RUNS_TEXT: [&str; 9] = [
 ];
 
 /// What PostgreSQL parses like a function although pg_proc has none of that name.
-const SYNTAX: [&str; 46] = [
+pub(super) const SYNTAX: [&str; 46] = [
     "any",
     "array",
     "all",

@@ -16,10 +16,12 @@ mod insert;
 mod query;
 mod reach;
 mod read;
+pub mod selection;
 #[cfg(test)]
 mod soup;
 mod successor;
 mod tokens;
+pub mod touches;
 mod tripwire;
 mod truth;
 mod utility;

@@ -8,6 +8,7 @@ pub mod modules;
 pub mod order;
 pub mod part;
 pub mod psql;
+pub mod psql_command;
 pub mod tree;
 
 use crate::script::{Knowledge, Origin, Script};

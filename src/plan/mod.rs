@@ -1,11 +1,16 @@
 //! Everything a run will do, as a value: what is pending, what it destroys here, who agreed.
 
+pub mod at_risk;
+mod firing;
+pub mod keep_plan;
 mod named;
+mod outline;
+pub mod scope;
 
 use tokio_postgres::Client;
 
 use crate::db::postgres::measure::Measuring;
-use crate::db::postgres::refusal;
+use crate::db::postgres::{refusal, relations};
 use crate::effect::Effect;
 use crate::exit::Exit;
 use crate::finding::{
@@ -14,8 +19,9 @@ use crate::finding::{
 use crate::hint::Refusal;
 use crate::loss::{TableFate, TableLoss};
 use crate::pending::Pending;
+use crate::plan::at_risk::{Risk, Touched};
 use crate::policy;
-use crate::record::ScriptSummary;
+use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
 
@@ -24,11 +30,21 @@ use crate::script::{Knowledge, Script};
 pub struct Plan {
     /// The pending scripts, with what was read of each.
     pub scripts: Vec<ScriptSummary>,
+    /// Every pending statement, in order.
+    pub statements: Vec<PlannedStatement>,
     /// What a person should know, agreed to or not.
     pub findings: Vec<Finding>,
+    /// The tables that are at risk, as far as that is known.
+    pub risk: Risk,
 }
 
 impl Plan {
+    /// Whether it knows everything that the migration does.
+    pub fn is_whole(&self) -> bool {
+        self.scripts.iter().all(|script| script.knowledge == "known")
+            && self.findings.iter().all(|finding| finding.certainty != Certainty::Unknown)
+    }
+
     /// What the findings take, table by table: what the outcome is compared with.
     ///
     /// An opaque finding that was agreed to names nothing, so it covers nothing.
@@ -39,7 +55,10 @@ impl Plan {
             let Some(loss) = &finding.loss else { continue };
             for table in &loss.tables {
                 match bounded(&table.fate, finding) {
-                    TableFate::Rows { limit: Some(most) } => {
+                    // What was counted adds up.
+                    TableFate::Rows { limit: Some(most) }
+                        if finding.allowance.is_some() || !loss.rows.is_exact() =>
+                    {
                         bounds.add(table.table, finding.allowance.as_ref(), most);
                     }
                     fate => planned.push(TableLoss { table: table.table, fate }),
@@ -80,6 +99,9 @@ fn bounded(fate: &TableFate, finding: &Finding) -> TableFate {
         (TableFate::Dropped { .. }, Some(allowed)) => {
             TableFate::Dropped { limit: allowed.max_rows }
         }
+        (TableFate::Values { columns, .. }, Some(allowed)) => {
+            TableFate::Values { columns: columns.clone(), limit: allowed.max_rows }
+        }
         (TableFate::Rows { limit: None }, None) => {
             TableFate::Rows { limit: Some(counted.unwrap_or_default()) }
         }
@@ -99,7 +121,9 @@ pub async fn make(
     let readings: Vec<ScriptReading> = pending.scripts.iter().map(rules::read).collect();
     let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
-    let measured = measured(&mut measuring, &readings).await.map_err(asked)?;
+    let mut touched = Touched::default();
+    touched.always(&pending.version_tables, measuring.names());
+    let measured = measured(&mut measuring, &readings, &mut touched).await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
@@ -126,7 +150,15 @@ pub async fn make(
         findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
     }
     findings.extend(malformed);
-    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings })
+    findings.iter().for_each(|finding| touched.finding(finding));
+    pending.unasked.iter().for_each(|why| touched.doubt(why));
+    let relations = relations::read(client).await.map_err(asked)?;
+    for doubt in firing::doubts(&readings, &touched.followed(&relations), &relations) {
+        touched.doubt(doubt);
+    }
+    let risk = touched.risk(relations);
+    let statements = outline::of(&readings, &findings);
+    Ok(Plan { scripts: readings.iter().map(summary).collect(), statements, findings, risk })
 }
 
 /// Measures each finding where it stands in the batch, with what the names mean at that point; the
@@ -134,14 +166,22 @@ pub async fn make(
 async fn measured(
     measuring: &mut Measuring<'_>,
     readings: &[ScriptReading<'_>],
+    touched: &mut Touched,
 ) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut findings = Vec::new();
     for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
+        touched.script(reading.script);
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        for (_, effect) in caused {
+        let mut statements = reading.statements.iter().peekable();
+        for (statement, effect) in caused {
+            while let Some((passed, effects)) =
+                statements.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
+            {
+                measuring.pass(passed, effects);
+            }
             // Those about the whole script come before those of its statements.
             while let Some(Found { mut finding, effect: of, .. }) = found
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
@@ -150,14 +190,16 @@ async fn measured(
                     if is_widening(effect, measuring) {
                         continue;
                     }
-                    finding.loss = measuring.loss(effect).await?;
+                    finding.loss = measuring.loss(effect, Some(statement)).await?;
                     policy::weigh(&mut finding);
                 }
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
+            touched.effect(reading.script, effect, measuring.names());
             measuring.names().advance(effect);
         }
+        statements.for_each(|(passed, effects)| measuring.pass(passed, effects));
     }
     findings.extend(found.map(|found| (found.finding, None)));
     Ok(findings)

@@ -18,7 +18,8 @@ pub async fn finding(
     let Some((rule, effect, mut object)) = read(allowance) else { return Ok(None) };
     let schema = super::schema_of(&object, measuring);
     object.schema = object.schema.or(schema);
-    let Some(loss) = measuring.loss(&effect).await?.filter(|loss| !loss.tables.is_empty()) else {
+    let Some(loss) = measuring.loss(&effect, None).await?.filter(|loss| !loss.tables.is_empty())
+    else {
         return Ok(None);
     };
     let finding = Finding {

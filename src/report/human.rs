@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{self, WIDTH, wrapped};
+use super::planned;
 use crate::finding::{Finding, Severity};
 use crate::record::{
     Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, Verdict,
@@ -10,7 +11,7 @@ use crate::record::{
 use crate::text::clean::clean;
 use crate::text::number::{grouped, plural};
 use crate::ui::style::Paint;
-use crate::verdict::{Status, TableChange};
+use crate::verdict::{By, Compared, Status, TableChange};
 
 /// Where the text of a labelled line starts.
 pub const GUTTER: usize = 10;
@@ -64,7 +65,14 @@ pub fn report(record: &Record) -> String {
         if let Some(reached) = &record.database {
             out.push_str(&labelled("database", &place(reached)));
         }
-        out.push_str(&plan(record));
+        out.push_str(&labelled("plan", &pending(record)));
+        if !record.statements.is_empty() {
+            out.push_str(&planned::statements(record));
+        }
+        if !record.findings.is_empty() {
+            out = out + "\n" + &findings::all(&record.findings) + "\n";
+        }
+        out.push_str(&planned::keep(record));
         if let Some(child) = &record.child {
             out.push_str(&labelled("run", &ending(child)));
         }
@@ -135,10 +143,25 @@ pub fn comparison(record: &Record) -> String {
     }
     if rest > 0 {
         let other = if lines.is_empty() { "" } else { "other " };
-        let rows = "same row counts";
-        lines.push(format!("{} {other}{}: {rows}", grouped(rest as u64), noun(rest)));
+        let same = sameness(comparison.tables.iter().filter(|change| !is_shown(change)));
+        lines.push(format!("{} {other}{}: {same}", grouped(rest as u64), noun(rest)));
     }
     labelled("compare", &lines.join("\n"))
+}
+
+/// What is known of tables in which nothing changed: as much as of the one that is known least.
+fn sameness<'a>(tables: impl Iterator<Item = &'a TableChange>) -> &'static str {
+    let is_looked_into = |compared| matches!(compared, Compared::Values | Compared::Sampled(_));
+    let (mut looked_into, mut counted) = (false, false);
+    for table in tables {
+        looked_into |= is_looked_into(table.compared);
+        counted |= table.compared == Compared::Counts && !table.is_derived;
+    }
+    match (counted, looked_into) {
+        (true, _) => "same row counts",
+        (false, true) => "same values",
+        (false, false) => "untouched",
+    }
 }
 
 fn noun(tables: usize) -> &'static str {
@@ -160,8 +183,21 @@ fn table_line(change: &TableChange, (width, counts): (usize, usize)) -> String {
     for column in &change.columns {
         notes.push(format!("column {} {}", column.name, column.status.name()));
     }
-    if change.losses.iter().any(|lost| !lost.planned) {
+    for gone in &change.values {
+        for (values, how) in [(gone.overwritten, "overwritten"), (gone.wiped, "set to NULL")] {
+            if values > 0 {
+                notes.push(format!("{} of {} {how}", plural(values, "value"), gone.column));
+            }
+        }
+    }
+    if let Compared::Sampled(one_in) = change.compared {
+        notes.push(format!("1 of {one_in} rows compared"));
+    }
+    let unplanned = || change.losses.iter().filter(|lost| !lost.planned);
+    if unplanned().any(|lost| lost.by != By::Others) {
         notes.push("NOT PLANNED".to_owned());
+    } else if unplanned().next().is_some() {
+        notes.push("by others meanwhile".to_owned());
     } else if !change.losses.is_empty() {
         notes.push("as planned".to_owned());
     }

@@ -8,6 +8,7 @@ pub mod human;
 mod json;
 mod junit;
 pub mod model;
+mod planned;
 pub mod reference;
 mod sarif;
 mod source;

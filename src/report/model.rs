@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
-use crate::record::Record;
-use crate::verdict::{Status, TableChange};
+use crate::record::{KeepSummary, PlannedStatement, Record};
+use crate::text::QualifiedName;
+use crate::verdict::{Compared, Lost, Status, TableChange, ValuesGone};
 
 /// The version this program writes.
 pub const SCHEMA: &str = "rowsafe.report/1";
@@ -30,7 +31,11 @@ pub struct Report<'a> {
     migration: &'a [String],
     revisions: Revisions<'a>,
     scripts: Vec<Script<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statements: Vec<StatementModel<'a>>,
     findings: Vec<FindingModel<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<KeepModel<'a>>,
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Snapshot<'a>>,
@@ -70,6 +75,34 @@ struct Script<'a> {
     knowledge: &'static str,
     reasons: &'a [String],
     statements: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct StatementModel<'a> {
+    /// The script, by its place in `scripts`.
+    script: usize,
+    line: Option<usize>,
+    text: &'a str,
+    /// The findings that speak of it, by their place in `findings`.
+    findings: &'a [usize],
+}
+
+#[derive(Debug, Serialize)]
+struct KeepModel<'a> {
+    scope: &'static str,
+    why: &'a [String],
+    tables: Vec<KeptModel<'a>>,
+    of_tables: usize,
+    bytes: u64,
+    seconds: Option<f64>,
+    free_space: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct KeptModel<'a> {
+    schema: Option<&'a str>,
+    name: &'a str,
+    bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,6 +187,32 @@ struct TableModel<'a> {
     renamed_to: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     columns: Vec<ColumnModel<'a>>,
+    /// `counts`, `untouched`, `values` or `sampled`.
+    compared: &'static str,
+    /// Of so many rows one was compared, where that is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    one_in: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    values: Vec<ValuesModel<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    losses: Vec<LostModel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ValuesModel<'a> {
+    column: &'a str,
+    overwritten: u64,
+    wiped: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LostModel<'a> {
+    what: &'a str,
+    rows: u64,
+    values: u64,
+    planned: bool,
+    /// `migration`, `either` or `others`.
+    by: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -190,7 +249,9 @@ impl<'a> Report<'a> {
                 after: record.revisions.after.as_deref(),
             },
             scripts: scripts(record),
+            statements: record.statements.iter().map(statement).collect(),
             findings: record.findings.iter().map(finding).collect(),
+            keep: record.keep.as_ref().map(keep),
             warnings: &record.warnings,
             snapshot: snapshot(record),
             child: child(record),
@@ -232,6 +293,31 @@ fn scripts(record: &Record) -> Vec<Script<'_>> {
     scripts
 }
 
+fn statement(statement: &PlannedStatement) -> StatementModel<'_> {
+    StatementModel {
+        script: statement.script,
+        line: statement.line,
+        text: &statement.text,
+        findings: &statement.findings,
+    }
+}
+
+fn keep(keep: &KeepSummary) -> KeepModel<'_> {
+    KeepModel {
+        scope: keep.scope,
+        why: &keep.why,
+        tables: keep.tables.iter().map(kept_table).collect(),
+        of_tables: keep.of_tables,
+        bytes: keep.bytes,
+        seconds: keep.seconds,
+        free_space: keep.free_space,
+    }
+}
+
+fn kept_table((name, bytes): &(QualifiedName, u64)) -> KeptModel<'_> {
+    KeptModel { schema: name.schema.as_deref(), name: &name.name, bytes: *bytes }
+}
+
 fn snapshot(record: &Record) -> Option<Snapshot<'_>> {
     record.snapshot.as_ref().map(|kept| Snapshot {
         id: &kept.id,
@@ -265,7 +351,10 @@ fn table(change: &TableChange) -> TableModel<'_> {
         rows_before: change.rows_before,
         rows_after: change.rows_after,
         // Nothing happened that anybody had to plan.
-        planned: change.planned && (change.status != Status::Intact || !change.columns.is_empty()),
+        planned: change.planned
+            && (change.status != Status::Intact
+                || !change.columns.is_empty()
+                || !change.values.is_empty()),
         status: change.status.name(),
         renamed_to: change.renamed_to.as_ref().map(ToString::to_string),
         columns: change
@@ -273,6 +362,28 @@ fn table(change: &TableChange) -> TableModel<'_> {
             .iter()
             .map(|column| ColumnModel { name: &column.name, status: column.status.name() })
             .collect(),
+        compared: change.compared.name(),
+        one_in: match change.compared {
+            Compared::Sampled(one_in) => Some(one_in),
+            _ => None,
+        },
+        values: change.values.iter().map(values).collect(),
+        losses: change.losses.iter().map(lost).collect(),
+    }
+}
+
+fn values(gone: &ValuesGone) -> ValuesModel<'_> {
+    let ValuesGone { column, overwritten, wiped } = gone;
+    ValuesModel { column, overwritten: *overwritten, wiped: *wiped }
+}
+
+fn lost(lost: &Lost) -> LostModel<'_> {
+    LostModel {
+        what: &lost.what,
+        rows: lost.rows,
+        values: lost.values,
+        planned: lost.planned,
+        by: lost.by.name(),
     }
 }
 

@@ -28,6 +28,10 @@ pub async fn restore(
     record: &mut Record,
 ) -> anyhow::Result<()> {
     let manifest = &stored.manifest;
+    if let Some(warning) = tell_of_left_out(manifest) {
+        observer.notice(Event::Warning(&warning));
+        record.warnings.push(warning);
+    }
     let maintenance = maintenance(&request.target).await?;
     refuse_existing(&maintenance, name).await?;
     journal.record(Step::RestoreStarted {
@@ -59,6 +63,20 @@ pub async fn restore(
         hints: Vec::new(),
     });
     Ok(())
+}
+
+/// What a person should know before looking for rows that were never kept.
+fn tell_of_left_out(manifest: &Manifest) -> Option<String> {
+    let holding = manifest.tables.iter().filter(|table| table.holds_rows());
+    let kept = holding.clone().filter(|table| table.kept).count() as u64;
+    let all = holding.count() as u64;
+    (kept < all).then(|| {
+        format!(
+            "snapshot {} holds only what was at risk: {kept} of {} will have rows, the others are made empty",
+            manifest.id,
+            plural(all, "table")
+        )
+    })
 }
 
 /// A session from which a database can be made: in the target's database or, when that is gone,
@@ -144,14 +162,14 @@ async fn fill_and_count(
     let mut rows = 0;
     for table in stored.manifest.tables.iter().filter(|table| table.holds_rows()) {
         let found = now.named(&table.qualified()).map(|found| found.rows);
-        if table.extension.is_none() && found != Some(table.rows) {
+        if table.extension.is_none() && found != Some(table.rows_kept()) {
             return Err(Refusal::new(
                 Exit::NoAnswer,
                 format!(
                     "`{}` has {} in the new database and {} in the snapshot",
                     table.qualified(),
                     plural(found.unwrap_or_default(), "row"),
-                    plural(table.rows, "row")
+                    plural(table.rows_kept(), "row")
                 ),
             ));
         }

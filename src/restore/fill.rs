@@ -9,7 +9,6 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio_postgres::Client;
 
 use super::RestoreRequest;
-use super::recreate::list_file;
 use super::triggers::Silenced;
 use crate::db::connect::{SessionOptions, connect};
 use crate::db::postgres::refusal;
@@ -19,7 +18,7 @@ use crate::hint::Refusal;
 use crate::snapshot::copy::{self, Piece};
 use crate::snapshot::manifest::KeptTable;
 use crate::snapshot::store::Stored;
-use crate::snapshot::{archive, toc};
+use crate::snapshot::{archive, list_file, toc};
 use crate::text::QualifiedName;
 use crate::text::name::{quote, quote_literal};
 

@@ -56,7 +56,8 @@ pub async fn restore(
     record: &mut Record,
 ) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot)?;
-    record.snapshot = Some(kept(&stored));
+    let path = stored.directory.display().to_string();
+    record.snapshot = Some(Kept::of(&stored.manifest, path));
     refuse_older_tool(request, &stored).await?;
     let run = Run { action: Action::Restore, command: vec![], database: None };
     let journal = request.journal.begin(&run)?;
@@ -134,7 +135,7 @@ async fn in_place(
             plural(rows, "row"),
             plural(preparation.tables().count() as u64, "table")
         ),
-        hints: preparation.left_alone().into_iter().collect(),
+        hints: preparation.left_alone(),
     });
     Ok(())
 }
@@ -241,16 +242,4 @@ async fn refuse_older_tool(request: &RestoreRequest, stored: &Stored) -> Result<
         format!("`{}` can't read what `{}` wrote", tool.text, stored.manifest.pg_dump_version),
     )
     .hint(format!("install postgresql-client-{wrote}, or name another with --pg-restore")))
-}
-
-fn kept(stored: &Stored) -> Kept {
-    let manifest = &stored.manifest;
-    Kept {
-        id: manifest.id.clone(),
-        path: stored.directory.display().to_string(),
-        bytes: manifest.archive.bytes,
-        dump_bytes: manifest.archive.dump_bytes,
-        tables: manifest.verified.tables,
-        rows: manifest.verified.rows,
-    }
 }

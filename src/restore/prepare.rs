@@ -16,6 +16,8 @@ pub struct Preparation<'a> {
     pub plans: Vec<TablePlan<'a>>,
     /// Schemas that are gone and come back with their tables.
     pub missing_schemas: Vec<String>,
+    /// Tables that are gone or empty, and whose rows the snapshot does not hold.
+    pub not_kept: Vec<&'a KeptTable>,
 }
 
 /// What would be done with one table.
@@ -55,8 +57,20 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    /// What is said of tables that hold fewer rows than the snapshot beside those put back.
-    pub fn left_alone(&self) -> Option<String> {
+    /// What is said of tables that are not put back beside those that are.
+    pub fn left_alone(&self) -> Vec<String> {
+        self.fewer().into_iter().chain(self.missing()).collect()
+    }
+
+    /// What is said of tables that are gone or empty and were not kept.
+    fn missing(&self) -> Option<String> {
+        let names: Vec<String> =
+            self.not_kept.iter().map(|table| table.qualified().short()).collect();
+        let why = "gone or empty, and not in this snapshot, which holds only what was at risk";
+        (!names.is_empty()).then(|| format!("{}: {why}", names.join(", ")))
+    }
+
+    fn fewer(&self) -> Option<String> {
         let fewer: Vec<String> = self
             .plans
             .iter()
@@ -75,6 +89,19 @@ impl<'a> Preparation<'a> {
     /// The answer when there is nothing to do; tables with fewer rows are no success.
     pub fn nothing_to_do(&self) -> Answer {
         let fewer = self.plans.len() as u64;
+        if fewer == 0 && !self.not_kept.is_empty() {
+            let n = self.not_kept.len() as u64;
+            return Answer {
+                verdict: Verdict::Blocked,
+                exit: Exit::Blocked,
+                sentence: format!(
+                    "nothing to put back: the snapshot holds no rows of {} that {} gone or empty; nothing was changed",
+                    plural(n, "table"),
+                    if n == 1 { "is" } else { "are" }
+                ),
+                hints: self.missing().into_iter().collect(),
+            };
+        }
         if fewer == 0 {
             return Answer {
                 verdict: Verdict::Ok,
@@ -95,9 +122,10 @@ impl<'a> Preparation<'a> {
                     format!("{} have", plural(fewer, "table"))
                 }
             ),
-            hints: vec![
-                "bring everything into a new database beside this one: --into NAME".to_owned(),
-            ],
+            hints: ["bring everything into a new database beside this one: --into NAME".to_owned()]
+                .into_iter()
+                .chain(self.missing())
+                .collect(),
         }
     }
 }
@@ -110,7 +138,15 @@ pub fn prepare<'a>(
 ) -> Result<Preparation<'a>, Refusal> {
     let chosen = choose(manifest, asked)?;
     let mut plans = Vec::new();
+    let mut not_kept = Vec::new();
     for table in chosen {
+        if !table.kept {
+            let found = now.named(&table.qualified()).map_or(0, |found| found.rows);
+            if table.holds_rows() && table.rows > 0 && found == 0 {
+                not_kept.push(table);
+            }
+            continue;
+        }
         let fate = match now.named(&table.qualified()) {
             None if table.kind == "materialized-view" => continue,
             None => Fate::Gone,
@@ -133,7 +169,7 @@ pub fn prepare<'a>(
         .collect();
     missing_schemas.sort();
     missing_schemas.dedup();
-    Ok(Preparation { plans, missing_schemas })
+    Ok(Preparation { plans, missing_schemas, not_kept })
 }
 
 fn choose<'a>(manifest: &'a Manifest, asked: &[String]) -> Result<Vec<&'a KeptTable>, Refusal> {
@@ -152,6 +188,7 @@ fn choose<'a>(manifest: &'a Manifest, asked: &[String]) -> Result<Vec<&'a KeptTa
             })
             .collect();
         match matching.as_slice() {
+            [table] if !table.kept => return Err(refuse_not_kept(manifest, table)),
             [table] => chosen.push(*table),
             [] => {
                 let message = format!("snapshot {} holds no table `{name}`", manifest.id);
@@ -166,6 +203,18 @@ fn choose<'a>(manifest: &'a Manifest, asked: &[String]) -> Result<Vec<&'a KeptTa
         }
     }
     Ok(toc::with_partitions(manifest, &chosen))
+}
+
+fn refuse_not_kept(manifest: &Manifest, table: &KeptTable) -> Refusal {
+    let (id, name) = (&manifest.id, table.qualified());
+    Refusal::new(
+        Exit::NoAnswer,
+        format!(
+            "the rows of `{name}` are not in snapshot {id}: it holds only what was at risk, and nothing pending touched that table"
+        ),
+    )
+    .hint("an earlier snapshot may hold them, or your own backup")
+    .hint(format!("its definition is there: rowsafe restore {id} --into NAME"))
 }
 
 fn refuse_held(plans: &[TablePlan]) -> Result<(), Refusal> {

@@ -1,14 +1,11 @@
 //! Tables that are gone, with their indexes, constraints, foreign keys, sequences, defaults,
 //! triggers, policies and grants: the archive's entries that belong to them, in one transaction.
 
-use std::io::Write as _;
-
 use super::RestoreRequest;
-use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::snapshot::manifest::KeptTable;
 use crate::snapshot::store::Stored;
-use crate::snapshot::{archive, toc};
+use crate::snapshot::{archive, list_file, toc, unwritable_list};
 
 /// Brings the tables back, all or none.
 pub async fn recreate(
@@ -24,7 +21,8 @@ pub async fn recreate(
     let stayed = tables.iter().filter(|table| table.root.is_some_and(|root| !is_gone(root)));
     let stayed: Vec<&KeptTable> = stayed.copied().collect();
     let list = list_file(&toc::list_to_recreate(&entries, &wanted, &stayed))?;
-    let environment = request.target.client_environment().map_err(|error| unwritable(&error))?;
+    let environment =
+        request.target.client_environment().map_err(|error| unwritable_list(&error))?;
     let invocation = request
         .tools
         .restore_into(&request.target)
@@ -37,19 +35,4 @@ pub async fn recreate(
             .hint("nothing of it was kept: it is one transaction")
             .hint("what else is missing comes back in a new database: --into NAME")
     })
-}
-
-/// The list of entries for `pg_restore -L`; it needs a file, and is gone when this is dropped.
-pub fn list_file(list: &str) -> Result<tempfile::NamedTempFile, Refusal> {
-    let write = || -> std::io::Result<tempfile::NamedTempFile> {
-        let mut file = tempfile::NamedTempFile::new()?;
-        file.write_all(list.as_bytes())?;
-        file.flush()?;
-        Ok(file)
-    };
-    write().map_err(|error| unwritable(&error))
-}
-
-fn unwritable(error: &std::io::Error) -> Refusal {
-    Refusal::new(Exit::NoAnswer, format!("a temporary file for pg_restore: {error}"))
 }

@@ -173,7 +173,7 @@ fn of_said(script: &Script, statement: &Statement, effect: &Effect, said: say::S
 }
 
 /// The statement as written; of a very long one the start, for each of its findings holds a copy.
-fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     if text.len() <= LONGEST_EXCERPT {
         return text.to_owned();
     }

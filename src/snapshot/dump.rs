@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -51,6 +51,8 @@ pub struct Dump<'a> {
     pub lock_timeout: Duration,
     /// The encoding to write; `None` for the database's own.
     pub encoding: Option<&'a str>,
+    /// Options that leave out rows of tables and large objects.
+    pub leaving_out: Vec<String>,
 }
 
 /// Dumps into `directory` and gives back what was written.
@@ -59,6 +61,7 @@ pub async fn write(
     directory: &Path,
     mut progress: impl FnMut(Progress),
 ) -> Result<Archive, Refusal> {
+    let begun = Instant::now();
     let path = directory.join(FILE);
     let mut invocation = dump.invocation;
     invocation.args.extend([
@@ -71,6 +74,7 @@ pub async fn write(
         format!("--lock-wait-timeout={}", dump.lock_timeout.as_millis()),
     ]);
     invocation.args.extend(dump.encoding.map(|encoding| format!("--encoding={encoding}")));
+    invocation.args.extend(dump.leaving_out);
     let mut command = invocation.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // An interrupt from the terminal is for rowsafe, which then ends the dump itself.
@@ -97,7 +101,7 @@ pub async fn write(
         return Err(dump_failed(&said, status));
     }
     progress(counters.now());
-    Ok(kept)
+    Ok(Archive { seconds: Some(begun.elapsed().as_secs_f64()), ..kept })
 }
 
 /// Polls `work`, and calls `tell` ten times a second until it has ended.
@@ -153,6 +157,8 @@ fn compress(mut source: File, path: &Path, counters: &Counters) -> io::Result<Ar
         bytes: counters.written.load(Ordering::Relaxed),
         dump_bytes,
         sha256: hex(&hashing.digest.finalize()),
+        seconds: None,
+        table_bytes: None,
     })
 }
 

@@ -1,10 +1,15 @@
 //! The manifest of a snapshot: what it holds, of which database, and the proof that it was read
 //! back.
 //!
-//! Version matrix of `rowsafe.snapshot/1`: a newer rowsafe reads it as it is; an older rowsafe
-//! refuses a manifest whose `schema` it does not know; unknown fields within version 1 are
-//! ignored, so that fields may be added; nobody rewrites a manifest.
+//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` and `rowsafe.snapshot/2` as they are; a
+//! rowsafe refuses a manifest whose `schema` it does not know; unknown fields are ignored, so that
+//! fields may be added within a version; nobody rewrites a manifest.
+//!
+//! A snapshot of all rows is still written as version 1, which every rowsafe can restore. One that
+//! left out the rows of some tables is version 2: who knows version 1 only would ignore `kept` and
+//! take those tables for empty ones to be filled.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +19,17 @@ use crate::hint::Refusal;
 use crate::inventory::{Identity, Inventory, Table, TableKind};
 use crate::text::{QualifiedName, write_atomically};
 
-/// The version this program writes.
-pub const SCHEMA: &str = "rowsafe.snapshot/1";
+/// The version in which every table is kept.
+const WHOLE: &str = "rowsafe.snapshot/1";
+
+/// The version in which tables may be there without their rows.
+const NARROW: &str = "rowsafe.snapshot/2";
+
+/// The scope of a snapshot that holds every row.
+pub const SCOPE_ALL: &str = "all";
+
+/// The scope of a snapshot that holds the rows of the tables at risk.
+pub const SCOPE_AT_RISK: &str = "at-risk";
 
 /// The name of the manifest in a snapshot's directory.
 pub const FILE: &str = "manifest.json";
@@ -23,7 +37,7 @@ pub const FILE: &str = "manifest.json";
 /// What a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of this format: `rowsafe.snapshot/1`.
+    /// Version of this format: `rowsafe.snapshot/1`, or `/2` where rows were left out.
     pub schema: String,
     /// Short id, unique in the store.
     pub id: String,
@@ -41,11 +55,11 @@ pub struct Manifest {
     pub git_commit: Option<String>,
     /// The `pg_dump` that wrote the archive, as it names itself.
     pub pg_dump_version: String,
-    /// What was kept: `all`.
+    /// What was kept: `all` or `at-risk`.
     pub scope: String,
-    /// Tables with their exact number of rows.
+    /// Every table with its exact number of rows.
     pub tables: Vec<KeptTable>,
-    /// Number of large objects.
+    /// Number of large objects that were kept.
     pub large_objects: u64,
     /// The archive beside this file.
     pub archive: Archive,
@@ -87,8 +101,11 @@ pub struct KeptTable {
     /// The extension that it belongs to; pg_dump keeps only what that extension says.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub extension: Option<String>,
-    /// Exact number of rows, without children.
+    /// Exact number of rows in the database, without children.
     pub rows: u64,
+    /// Whether its rows are in the archive; of a partitioned table, those of some partition.
+    #[serde(skip_serializing_if = "is_true", default = "yes")]
+    pub kept: bool,
     /// Its columns in order of attnum.
     pub columns: Vec<KeptColumn>,
     /// Catalogue entries that belong to it (`[catalogue oid, oid]`: indexes, constraints,
@@ -122,7 +139,7 @@ pub struct KeptSequence {
 }
 
 /// The archive file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Archive {
     /// Its name beside the manifest.
     pub file: String,
@@ -134,6 +151,12 @@ pub struct Archive {
     pub dump_bytes: u64,
     /// SHA-256 of the file, in hex.
     pub sha256: String,
+    /// How long the dump took.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seconds: Option<f64>,
+    /// What the server said that the kept tables occupy, in bytes: with `seconds` the rate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub table_bytes: Option<u64>,
 }
 
 /// The proof of a verification.
@@ -167,9 +190,14 @@ impl KeptTable {
         QualifiedName::new(&self.schema, &self.name)
     }
 
-    /// Whether it holds rows of its own that a dump keeps.
+    /// Whether it holds rows of its own that a dump can keep.
     pub fn holds_rows(&self) -> bool {
         self.kind == "table"
+    }
+
+    /// The rows of it that the archive holds.
+    pub fn rows_kept(&self) -> u64 {
+        if self.kept { self.rows } else { 0 }
     }
 
     fn of(table: &Table) -> Self {
@@ -186,6 +214,7 @@ impl KeptTable {
             root: table.root,
             extension: table.extension.clone(),
             rows: table.rows,
+            kept: true,
             columns: columns.collect(),
             belongings: Vec::new(),
             sequences: Vec::new(),
@@ -201,17 +230,37 @@ fn kind_name(kind: TableKind) -> &'static str {
     }
 }
 
-/// The tables of an inventory as a manifest keeps them.
-pub fn kept_tables(inventory: &Inventory) -> Vec<KeptTable> {
-    inventory.tables.iter().map(KeptTable::of).collect()
+/// The tables of an inventory as a manifest keeps them; the rows of some, by oid, were left out.
+pub fn kept_tables(inventory: &Inventory, left_out: &BTreeSet<u32>) -> Vec<KeptTable> {
+    let mut tables: Vec<KeptTable> = inventory.tables.iter().map(KeptTable::of).collect();
+    let mut roots: BTreeSet<u32> = BTreeSet::new();
+    for table in &mut tables {
+        table.kept = !left_out.contains(&table.oid);
+        roots.extend(table.root.filter(|_| table.kept));
+    }
+    for table in tables.iter_mut().filter(|table| roots.contains(&table.oid)) {
+        table.kept = true;
+    }
+    tables
+}
+
+/// The version and the scope of a snapshot of these tables.
+pub fn version(tables: &[KeptTable], large_objects_are_kept: bool) -> (String, String) {
+    let is_whole = large_objects_are_kept && tables.iter().all(|table| table.kept);
+    let (schema, scope) = if is_whole { (WHOLE, SCOPE_ALL) } else { (NARROW, SCOPE_AT_RISK) };
+    (schema.to_owned(), scope.to_owned())
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields by reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Manifest {
-    /// All rows of all tables, materialised views left out: those are derived.
-    pub fn rows(&self) -> u64 {
-        self.tables.iter().filter(|table| table.holds_rows()).map(|table| table.rows).sum()
-    }
-
     /// Reads the manifest in a snapshot's directory.
     pub fn read(directory: &Path) -> Result<Self, Refusal> {
         let path = directory.join(FILE);
@@ -222,8 +271,9 @@ impl Manifest {
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
         let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
-        if schema != SCHEMA {
-            return Err(told(format!("is of version `{schema}`, this rowsafe reads `{SCHEMA}`"))
+        if schema != WHOLE && schema != NARROW {
+            let known = format!("`{WHOLE}` and `{NARROW}`");
+            return Err(told(format!("is of version `{schema}`, this rowsafe reads {known}"))
                 .hint("use the rowsafe that wrote it, or a newer one"));
         }
         serde_json::from_value(value).map_err(|error| told(format!("is damaged: {error}")))

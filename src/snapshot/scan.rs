@@ -89,6 +89,34 @@ pub fn copy_target(line: &[u8]) -> Option<QualifiedName> {
     Some(QualifiedName::new(first, second))
 }
 
+/// The columns of `COPY schema.table (columns) FROM stdin`, in the order of the fields.
+pub fn copy_columns(statement: &str) -> Option<Vec<String>> {
+    let (_, mut rest) = identifier(statement.strip_prefix("COPY ")?)?;
+    if let Some(after) = rest.strip_prefix('.') {
+        rest = identifier(after)?.1;
+    }
+    let Some(mut rest) = rest.strip_prefix(" (") else {
+        // A table without columns has no list.
+        return rest.starts_with(" FROM stdin").then(Vec::new);
+    };
+    let mut columns = Vec::new();
+    while !rest.starts_with(')') {
+        let (name, after) = column(rest)?;
+        columns.push(name);
+        rest = after.strip_prefix(", ").unwrap_or(after);
+    }
+    Some(columns)
+}
+
+/// A column's name in a list, and what follows.
+fn column(text: &str) -> Option<(String, &str)> {
+    if text.starts_with('"') {
+        return identifier(text);
+    }
+    let end = text.find([',', ')'])?;
+    (end > 0).then(|| (text[..end].to_owned(), &text[end..]))
+}
+
 /// One identifier as pg_dump writes it, bare or quoted, and what follows.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
@@ -111,7 +139,7 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scan, copy_target};
+    use super::{Scan, copy_columns, copy_target};
     use crate::text::QualifiedName;
 
     const TEXT: &str = "-- Data for Name: users; Type: TABLE DATA\n\nCOPY public.users (id, note) \
@@ -137,6 +165,15 @@ mod tests {
         let mut scan = Scan::default();
         scan.feed(b"COPY public.users (id) FROM stdin;\n1\n");
         assert!(scan.finish().is_truncated);
+    }
+
+    #[test]
+    fn the_columns_of_a_header_are_read() {
+        let columns = |statement| copy_columns(statement).expect("it is a header");
+        let odd = "COPY \"a.b\".\"t (x)\" (id, \"a, \"\"b)\", note) FROM stdin";
+        assert_eq!(columns(odd), ["id", "a, \"b)", "note"]);
+        assert!(columns("COPY public.none FROM stdin").is_empty());
+        assert_eq!(copy_columns("COPY public.t (id"), None);
     }
 
     #[test]

@@ -96,6 +96,13 @@ impl Store {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
+    /// The same before anything was made there: of the nearest directory above that is there.
+    pub fn free_bytes_there(&self) -> io::Result<u64> {
+        let path = std::path::absolute(&self.directory)?;
+        let there = path.ancestors().find(|above| above.is_dir()).unwrap_or(&path);
+        Self::at(there).free_bytes()
+    }
+
     /// Starts a snapshot.
     pub fn begin(&self, id: &str) -> io::Result<Partial> {
         let directory = self.directory.join(format!("{PARTIAL}{id}"));

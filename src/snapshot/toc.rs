@@ -180,6 +180,7 @@ mod tests {
             root: None,
             extension: None,
             rows: 1,
+            kept: true,
             columns: Vec::new(),
             belongings: vec![(1259, 16399), (2604, 16403), (1259, 16410)],
             sequences: vec![KeptSequence {

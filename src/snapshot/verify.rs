@@ -50,7 +50,8 @@ pub async fn verify(
     compare(&contents, tables, large_objects)?;
     let rows = contents.rows.values().sum();
     let left_out: Vec<_> = tables.iter().filter_map(|table| left_out(table, &contents)).collect();
-    let tables = tables.iter().filter(|table| table.holds_rows()).count() - left_out.len();
+    let kept = tables.iter().filter(|table| table.holds_rows() && table.kept);
+    let tables = kept.count() - left_out.len();
     let verified = Verified { at: jiff::Timestamp::now(), rows, tables: tables as u64 };
     Ok(Verification { verified, left_out })
 }
@@ -64,6 +65,7 @@ pub fn compare(
     if contents.is_truncated {
         return Err(unverified("it ends in the middle of a table"));
     }
+    refuse_what_was_left_out(contents, tables)?;
     for (name, expected) in expected(tables) {
         let found = contents.rows.get(&name).copied().unwrap_or_default();
         if found != expected {
@@ -84,6 +86,24 @@ pub fn compare(
     Ok(())
 }
 
+/// A dump that holds more than it was asked for is not the one that was asked for.
+fn refuse_what_was_left_out(contents: &Contents, tables: &[KeptTable]) -> Result<(), Refusal> {
+    let is_left_out = |table: &&KeptTable| table.holds_rows() && !table.kept;
+    for table in tables.iter().filter(is_left_out) {
+        let rows = contents.rows.get(&table.qualified()).copied().unwrap_or_default();
+        if rows > 0 {
+            return Err(unverified(&format!(
+                "`{}` was to be left out and has {} in the archive",
+                table.qualified(),
+                plural(rows, "row")
+            ))
+            .hint("the pg_dump in use does not take --exclude-table-data as it should")
+            .hint("keep everything: --snapshot all"));
+        }
+    }
+    Ok(())
+}
+
 /// Rows by the name under which the archive holds them: partitions under their root. Tables of
 /// extensions are left out, since pg_dump keeps only what their extension tells it to.
 fn expected(tables: &[KeptTable]) -> BTreeMap<QualifiedName, u64> {
@@ -92,14 +112,15 @@ fn expected(tables: &[KeptTable]) -> BTreeMap<QualifiedName, u64> {
     let mut expected = BTreeMap::new();
     for table in tables.iter().filter(|table| table.holds_rows() && table.extension.is_none()) {
         let root = table.root.and_then(|root| names.get(&root).cloned());
-        *expected.entry(root.unwrap_or_else(|| table.qualified())).or_default() += table.rows;
+        let name = root.unwrap_or_else(|| table.qualified());
+        *expected.entry(name).or_default() += table.rows_kept();
     }
     expected
 }
 
 /// The table and its extension, when the archive holds fewer of its rows than there are.
 fn left_out(table: &KeptTable, contents: &Contents) -> Option<(QualifiedName, String)> {
-    let extension = table.extension.clone().filter(|_| table.holds_rows())?;
+    let extension = table.extension.clone().filter(|_| table.holds_rows() && table.kept)?;
     let found = contents.rows.get(&table.qualified()).copied().unwrap_or_default();
     (found < table.rows).then(|| (table.qualified(), extension))
 }
@@ -137,6 +158,7 @@ mod tests {
             root,
             extension: None,
             rows,
+            kept: true,
             columns: Vec::new(),
             belongings: Vec::new(),
             sequences: Vec::new(),
@@ -159,6 +181,22 @@ mod tests {
         assert!(compare(&contents(&[("events", 7)]), &tables, 0).is_ok());
         let wrong = compare(&contents(&[("events", 6)]), &tables, 0).unwrap_err();
         assert!(wrong.to_string().contains("`public.events` has 6 rows in the archive and 7 rows"));
+    }
+
+    #[test]
+    fn rows_that_were_left_out_are_not_expected_and_not_accepted() {
+        let kept = table(1, "users", "table", None, 2);
+        let tables = [kept, KeptTable { kept: false, ..table(2, "logs", "table", None, 9) }];
+        assert!(compare(&contents(&[("users", 2)]), &tables, 0).is_ok());
+        let wrong = compare(&contents(&[("users", 2), ("logs", 9)]), &tables, 0).unwrap_err();
+        assert!(wrong.to_string().contains("`public.logs` was to be left out and has 9 rows"));
+        let partitions = [
+            table(1, "events", "partitioned-table", None, 0),
+            table(2, "events_1", "table", Some(1), 3),
+            KeptTable { kept: false, ..table(3, "events_2", "table", Some(1), 4) },
+        ];
+        assert!(compare(&contents(&[("events", 3)]), &partitions, 0).is_ok());
+        assert!(compare(&contents(&[("events", 7)]), &partitions, 0).is_err());
     }
 
     #[test]

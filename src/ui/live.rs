@@ -10,7 +10,7 @@ use super::ask::{Answer, can_ask, type_name};
 use super::{Printer, Progress};
 use crate::environment::Environment;
 use crate::event::{Event, Observer};
-use crate::record::Record;
+use crate::record::{Record, SCOPE_AT_RISK};
 use crate::report::human;
 use crate::text::number::{bytes, grouped, plural, seconds};
 
@@ -28,6 +28,7 @@ enum Phase {
     None,
     Working,
     Counting,
+    Comparing,
     Dumping,
     Verifying,
 }
@@ -77,6 +78,10 @@ impl Observer for Live<'_> {
             Event::Planned(record) => self.planned(record),
             Event::Counting { done, total } => {
                 self.show(Phase::Counting, "count");
+                self.progress.update(done as u64, total as u64, 0);
+            }
+            Event::Comparing { done, total } => {
+                self.show(Phase::Comparing, "compare");
                 self.progress.update(done as u64, total as u64, 0);
             }
             Event::Counted { tables, rows, took } => {
@@ -143,11 +148,17 @@ impl Observer for Live<'_> {
 }
 
 fn kept_line(kept: &crate::record::Kept, took: Duration) -> String {
+    let rows = plural(kept.rows, "row");
+    let what = match (kept.scope == SCOPE_AT_RISK, kept.tables) {
+        (false, tables) => format!("{}, {rows}", plural(tables, "table")),
+        (true, 0) => "keeps the schema; no table is at risk".to_owned(),
+        (true, tables) => {
+            format!("{tables} of {} at risk, {rows}", plural(kept.of_tables, "table"))
+        }
+    };
     format!(
-        "{}  {}, {}  {} → {}  read back and counted  {}",
+        "{}  {what}  {} → {}  read back and counted  {}",
         kept.id,
-        plural(kept.tables, "table"),
-        plural(kept.rows, "row"),
         bytes(kept.dump_bytes),
         bytes(kept.bytes),
         seconds(took)

@@ -25,6 +25,8 @@ pub struct Names {
     unsure: Option<String>,
     /// The search path may be another one by now.
     has_moved: bool,
+    /// What was made, renamed or dropped so far, by its last name: it meant something else before.
+    new: BTreeSet<String>,
 }
 
 impl Names {
@@ -47,7 +49,30 @@ impl Names {
             born: Vec::new(),
             unsure: None,
             has_moved: false,
+            new: BTreeSet::new(),
         }
+    }
+
+    /// The first of these names that means something else by now, or may.
+    pub fn renewed<'a>(&self, names: &'a BTreeSet<String>) -> Option<&'a String> {
+        names.iter().find(|name| self.new.contains(*name))
+    }
+
+    fn renew(&mut self, effect: &Effect) {
+        let names: &[&String] = match effect {
+            Effect::RenameTable { from, to } | Effect::RenameType { from, to } => {
+                &[&from.name, &to.name]
+            }
+            Effect::RenameColumn { from, to, .. } => &[from, to],
+            Effect::DropTable { table: name, .. }
+            | Effect::CreateTable { table: name, .. }
+            | Effect::CreateType { name }
+            | Effect::DropType { name, .. }
+            | Effect::DefinesFunction { name, .. } => &[&name.name],
+            Effect::DropColumn { column, .. } | Effect::AddColumn { column, .. } => &[column],
+            _ => &[],
+        };
+        self.new.extend(names.iter().map(|name| (*name).clone()));
     }
 
     /// Why a name that is not found may be there all the same.
@@ -79,6 +104,17 @@ impl Names {
         }
         let before: &[_] = if self.has_moved { &self.catalog } else { &[] };
         let all = self.tables.iter().chain(before);
+        let same = all.filter(|(known, _)| known.name == name.name);
+        let oids: BTreeSet<u32> = same.map(|(_, oid)| *oid).collect();
+        oids.into_iter().collect()
+    }
+
+    /// Every table that a name may mean, whatever schemas the command's own session looks in.
+    pub fn every(&self, name: &QualifiedName) -> Vec<u32> {
+        if name.schema.is_some() {
+            return self.tables(name);
+        }
+        let all = self.tables.iter().chain(&self.catalog);
         let same = all.filter(|(known, _)| known.name == name.name);
         let oids: BTreeSet<u32> = same.map(|(_, oid)| *oid).collect();
         oids.into_iter().collect()
@@ -130,6 +166,7 @@ impl Names {
 
     /// Takes a statement's effect into account, once it has been measured.
     pub fn advance(&mut self, effect: &Effect) {
+        self.renew(effect);
         match effect {
             Effect::RenameTable { from, to } => self.rename_table(from, to),
             Effect::RenameColumn { table, from, to } => {

@@ -27,6 +27,35 @@ HAVING count(*) = 1
    AND bool_and(a.atttypid IN ('varchar'::regtype, 'text'::regtype))
  ORDER BY n.nspname, c.relname";
 
+/// The tables in which other migration tools note what they have run, as their documentation names
+/// them; alembic's and those of goose, Flyway, Liquibase … may be called otherwise.
+const OF_TOOLS: [&str; 19] = [
+    "alembic_version",
+    "django_migrations",
+    "schema_migrations",
+    "_prisma_migrations",
+    "pgmigrations",
+    "_sqlx_migrations",
+    "__diesel_schema_migrations",
+    "flyway_schema_history",
+    "goose_db_version",
+    "gorp_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "SequelizeMeta",
+    "databasechangelog",
+    "databasechangeloglock",
+    "ar_internal_metadata",
+    "__EFMigrationsHistory",
+    "doctrine_migration_versions",
+    "phinxlog",
+];
+
+/// Whether a migration tool keeps its own books under this name.
+pub fn is_of_tool(table: &QualifiedName) -> bool {
+    OF_TOOLS.contains(&table.name.as_str())
+}
+
 /// Every table that looks like Alembic's version table, with its rows.
 pub async fn read(client: &Client) -> Result<Vec<VersionTable>, Error> {
     let mut tables = Vec::new();

@@ -5,13 +5,14 @@
 //! count of sessions that the server keeps (PostgreSQL 14, `pg_stat_database.sessions`) tells of
 //! those that came and went between two looks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio_postgres::{Client, Error};
 
 use super::identity::snapshot_xmax;
-use super::inventory::APPLICATION;
+/// What rowsafe's own sessions call themselves begins so.
+const OWN: &str = "rowsafe ";
 
 /// How long to wait for the command's sessions to be gone from the server.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -20,7 +21,12 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub struct Watch<'a> {
     client: &'a Client,
     marker: String,
+    /// The server's clock when the first look was taken.
+    since: String,
+    /// Sessions that were there before the command.
     present: BTreeSet<i32>,
+    /// Sessions that came since, and what they call themselves.
+    newcomers: BTreeMap<i32, String>,
     sessions: Option<i64>,
     xmax: u64,
     seen: Seen,
@@ -40,16 +46,24 @@ pub struct Seen {
     pub still_here: bool,
     /// Something was written somewhere in the cluster.
     pub cluster_written: bool,
+    /// Others that were at work on this database since the first look, as they call themselves;
+    /// only sessions that can't be the command's.
+    pub others: BTreeSet<String>,
+    /// Sessions that may be the command's are still connected: what they wrote may not be counted
+    /// yet.
+    pub may_hide: bool,
 }
 
 impl<'a> Watch<'a> {
     /// Notes what is there before the command starts; `marker` is the `application_name` that it
-    /// is given.
-    pub async fn start(client: &'a Client, marker: &str) -> Result<Self, Error> {
+    /// is given, `since` the server's time of the first look at the rows.
+    pub async fn start(client: &'a Client, marker: &str, since: &str) -> Result<Self, Error> {
         let rows = client.query("SELECT pid FROM pg_stat_activity", &[]).await?;
         Ok(Self {
             client,
             marker: marker.to_owned(),
+            since: since.to_owned(),
+            newcomers: BTreeMap::new(),
             present: rows.iter().map(|row| row.get(0)).collect(),
             sessions: session_count(client).await?,
             xmax: snapshot_xmax(client).await?,
@@ -59,26 +73,43 @@ impl<'a> Watch<'a> {
 
     /// One look at who is connected.
     pub async fn look(&mut self) -> Result<(), Error> {
+        // The state of other roles' sessions is hidden without pg_read_all_stats: those may have
+        // worked.
         let sql = "
             SELECT pid, coalesce(datname::text, ''), coalesce(application_name, ''),
-                   coalesce(datname = current_database(), false)
+                   coalesce(datname = current_database(), false),
+                   coalesce(state <> 'idle' OR state_change >= $1::text::timestamptz, true),
+                   coalesce(usename::text, '')
               FROM pg_stat_activity
-             WHERE pid <> pg_backend_pid() AND datid IS NOT NULL";
-        for row in self.client.query(sql, &[]).await? {
+             WHERE pid <> pg_backend_pid() AND datid IS NOT NULL
+               AND backend_type IN ('client backend', 'logical replication worker')";
+        let mut here = BTreeSet::new();
+        for row in self.client.query(sql, &[&self.since]).await? {
             let pid: i32 = row.get(0);
             let application: String = row.get(2);
             let is_here: bool = row.get(3);
+            let was_there = self.present.contains(&pid);
             // The server cuts application_name to 63 bytes (NAMEDATALEN).
-            let is_marked = !self.present.contains(&pid) && application == self.marker;
+            let is_marked = !was_there && application == self.marker;
             match (is_here, is_marked) {
                 (true, true) => self.seen.marked_here = true,
                 (false, true) => self.seen.marked_elsewhere = Some(row.get(1)),
-                (true, false) if self.present.insert(pid) && application != APPLICATION => {
-                    self.seen.sessions_here = true;
+                (true, false) if application.starts_with(OWN) => {}
+                (true, false) if was_there => {
+                    if row.get(4) {
+                        let role: String = row.get(5);
+                        self.seen.others.insert(called(&application, &role));
+                    }
                 }
-                _ => {}
+                (true, false) => {
+                    self.seen.sessions_here = true;
+                    here.insert(pid);
+                    self.newcomers.insert(pid, application);
+                }
+                (false, false) => {}
             }
         }
+        self.seen.may_hide = !here.is_empty();
         Ok(())
     }
 
@@ -113,7 +144,17 @@ impl<'a> Watch<'a> {
         if let (Some(before), Some(after)) = (self.sessions, session_count(self.client).await?) {
             self.seen.sessions_here |= after > before;
         }
+        self.look().await?;
         self.seen.cluster_written = snapshot_xmax(self.client).await? != self.xmax;
+        // Beside a command that says who it is, a session that says it is something else is not
+        // the command's.
+        if self.seen.marked_here {
+            let named = self.newcomers.values().filter(|name| !name.is_empty());
+            self.seen.others.extend(named.map(|name| called(name, "")));
+        } else if !self.seen.sessions_here {
+            // Behind a pooler the command works in sessions that were there before.
+            self.seen.may_hide |= !self.seen.others.is_empty();
+        }
         Ok(self.seen)
     }
 
@@ -126,6 +167,11 @@ impl<'a> Watch<'a> {
         let row = self.client.query_one(sql, &[&self.marker, &present]).await?;
         Ok(row.get::<_, i64>(0) > 0)
     }
+}
+
+/// How a session is called: by its `application_name`, or else by its role.
+fn called(application: &str, role: &str) -> String {
+    if application.is_empty() { format!("a session of {role}") } else { application.to_owned() }
 }
 
 /// Sessions ever established to this database; counted since PostgreSQL 14.

@@ -37,7 +37,7 @@ fn a_table_of_the_same_name_is_not_the_same_table() {
     assert_eq!(told.changes(), ["people 1000→1000 recreated"]);
     assert!(told.hints().contains("--into NEW_DATABASE"));
     let told = story.migrate(
-        again,
+        &again.replace("'x'", "'y'"),
         &["--allow", "drop-table people: anew", "--allow", "recreate-table people: anew"],
     );
     let told = told.answers(Exit::Ok, "ok", "gone as planned: table people with 1,000 rows");
@@ -49,8 +49,11 @@ fn a_column_dropped_and_added_again() {
     needs_postgres!();
     let story = people("compare_column");
     let again = "ALTER TABLE people DROP COLUMN name; ALTER TABLE people ADD COLUMN name text;";
-    let told =
-        story.surprise(again).answers(Exit::Loss, "lost", "column people.name, which the plan");
+    let told = story.surprise(again).answers(
+        Exit::Loss,
+        "lost",
+        "column people.name with 1,000 values, which",
+    );
     assert_eq!(told.changes(), ["people 1000→1000 intact, name recreated"]);
     assert_eq!(story.db.query_one_i64("SELECT count(name) FROM people"), 0);
     let told = story
@@ -195,7 +198,7 @@ fn an_update_of_the_key_moves_rows_between_partitions() {
                  CREATE TABLE p2 PARTITION OF p DEFAULT; INSERT INTO p VALUES (1), (1), (2);";
     let story = Story::of_sql("compare_moved", parts);
     let update = "UPDATE p SET k = 3 WHERE k = 1;";
-    let _ = story.surprise(update).answers(Exit::Loss, "lost", "2 rows of p1");
+    let _ = story.surprise(update).answers(Exit::Loss, "lost", "2 values of p.k");
     story.db.execute("UPDATE p SET k = 1 WHERE k = 3");
     let told = story.migrate(update, &[]).answers(Exit::Ok, "ok", "every row accounted for");
     assert_eq!(story.db.count("p"), 3);

@@ -7,3 +7,4 @@ mod incident;
 mod over_reach;
 mod plain_sql;
 mod projects;
+mod values;

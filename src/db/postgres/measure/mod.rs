@@ -1,8 +1,15 @@
 //! Measuring an effect on the live database: which rows, columns and values it takes, and through
 //! what. Only counts are asked, of the tables concerned, in a read-only session.
 
+mod as_written;
+mod before;
+mod cascade;
+mod keys;
+mod rows;
+mod values;
+
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use tokio_postgres::{Client, Error};
 
@@ -13,12 +20,11 @@ use crate::db::postgres::server_message;
 use crate::effect::{Effect, Reach};
 use crate::inventory::TableKind;
 use crate::loss::{Count, LARGE_OBJECTS, Loss, TableFate, TableLoss};
+use crate::sql::Statement;
 use crate::text::QualifiedName;
 use crate::text::name::quote;
 
-/// The share of a table that a DELETE with a WHERE may take without being agreed to, in percent.
-/// It is named but its rows are not counted beforehand.
-pub const NOTED_SHARE: u64 = 10;
+use self::before::Before;
 
 /// A live database to measure on.
 pub struct Measuring<'a> {
@@ -26,6 +32,7 @@ pub struct Measuring<'a> {
     listed: Vec<Listed>,
     names: Names,
     rows: RefCell<HashMap<u32, Count>>,
+    before: Before,
 }
 
 impl<'a> Measuring<'a> {
@@ -33,7 +40,7 @@ impl<'a> Measuring<'a> {
     pub async fn start(client: &'a Client) -> Result<Self, Error> {
         let listed = catalog::tables(client).await?;
         let names = Names::of(&listed, search_path(client).await?);
-        Ok(Self { client, listed, names, rows: RefCell::default() })
+        Ok(Self { client, listed, names, rows: RefCell::default(), before: Before::default() })
     }
 
     /// The names at this point of the batch; the caller leads them through it.
@@ -44,9 +51,14 @@ impl<'a> Measuring<'a> {
     /// What the effect destroys here; `None` where that can't be known before it runs.
     ///
     /// An object that is not there has nothing to lose, unless something before it in the batch
-    /// could not be followed: then nobody knows.
-    pub async fn loss(&self, effect: &Effect) -> Result<Option<Loss>, Error> {
-        let loss = self.measured(effect).await?;
+    /// could not be followed: then nobody knows. Where the effect is that of a statement as it stands,
+    /// the rows that it selects are counted by its own WHERE.
+    pub async fn loss(
+        &self,
+        effect: &Effect,
+        statement: Option<&Statement>,
+    ) -> Result<Option<Loss>, Error> {
+        let loss = self.measured(effect, statement).await?;
         let why = match self.names.doubt() {
             Some(why) => Some(format!("it is not there yet: {why}")),
             None => self.no_table(effect),
@@ -75,7 +87,11 @@ impl<'a> Measuring<'a> {
         (!is_accounted_for).then(|| why.to_owned())
     }
 
-    async fn measured(&self, effect: &Effect) -> Result<Option<Loss>, Error> {
+    async fn measured(
+        &self,
+        effect: &Effect,
+        statement: Option<&Statement>,
+    ) -> Result<Option<Loss>, Error> {
         match effect {
             Effect::DropTable { table, cascade } => {
                 self.dropped("pg_class", &self.tables(table), *cascade).await.map(Some)
@@ -96,16 +112,18 @@ impl<'a> Measuring<'a> {
             Effect::Truncate { table, only, cascade } => {
                 self.truncated(table, *only, *cascade).await.map(Some)
             }
-            Effect::Delete { table, reach } => self.deleted(table, reach).await.map(Some),
+            Effect::Delete { table, reach } => {
+                self.deleted(table, reach, statement).await.map(Some)
+            }
             Effect::Merge { table, deletes: true } => self.merged(table).await.map(Some),
             Effect::DropOwned { roles, cascade } => self.disowned(roles, *cascade).await.map(Some),
             Effect::UnlinkLargeObject { .. } => self.unlinked().await.map(Some),
             Effect::Update { table, columns, reach } => {
-                self.updated(table, columns, reach).await.map(Some)
+                self.updated(table, columns, reach, statement).await.map(Some)
             }
             Effect::ChangeType { table, column, .. } => {
                 let reach = Reach::Some { condition: String::new() };
-                self.updated(table, std::slice::from_ref(column), &reach).await.map(Some)
+                self.overwritten(table, std::slice::from_ref(column), &reach).await.map(Some)
             }
             Effect::DetachPartition { partition, .. } => {
                 let rows = self.rows_of(&self.tables(partition)).await;
@@ -273,52 +291,10 @@ impl<'a> Measuring<'a> {
         Ok(loss)
     }
 
-    async fn deleted(&self, table: &QualifiedName, reach: &Reach) -> Result<Loss, Error> {
-        let named = self.closure(&self.tables(table), true, None).await?;
-        let mut loss = Loss::default();
-        for oid in &named {
-            let rows = self.rows(*oid).await;
-            let (rows, limit) = match reach {
-                Reach::All { .. } => (rows, None),
-                Reach::Some { .. } => {
-                    let all = rows.number().unwrap_or_default();
-                    (Count::AtMost(all), Some(all * NOTED_SHARE / 100))
-                }
-            };
-            loss.rows = sum(&loss.rows, &rows);
-            loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit } });
-        }
-        let reached = self.closure(&named, true, Some(&["c"])).await?;
-        for oid in reached.iter().filter(|oid| !named.contains(oid)) {
-            let rows = at_most(&self.rows(*oid).await);
-            if rows != Count::Exact(0) {
-                let said = rows.said("row");
-                loss.through.push(format!("table {} ({said}) by foreign key", self.name(*oid)));
-            }
-            loss.rows = sum(&loss.rows, &rows);
-            loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit: None } });
-        }
-        for (oid, attnum) in self.emptied_by(&reached).await? {
-            if matches!(reach, Reach::All { .. }) && reached.contains(&oid) {
-                continue;
-            }
-            let values = at_most(&self.values(oid, attnum).await);
-            if values != Count::Exact(0) {
-                let (table, column) = (self.name(oid), self.column_name(oid, attnum));
-                let said = values.said("value");
-                loss.through.push(format!("column {table}.{column} ({said}) by foreign key"));
-            }
-            loss.values = sum(&loss.values, &values);
-            let fate = TableFate::Values { columns: BTreeSet::from([attnum]), limit: None };
-            loss.tables.push(TableLoss { table: oid, fate });
-        }
-        Ok(loss)
-    }
-
     /// A MERGE that deletes: any of the rows, and needs agreement.
     async fn merged(&self, table: &QualifiedName) -> Result<Loss, Error> {
         let all = Reach::All { why: String::new() };
-        let loss = self.deleted(table, &all).await?;
+        let loss = self.bounded(table, &all).await?;
         Ok(Loss { rows: at_most(&loss.rows), ..loss })
     }
 
@@ -353,39 +329,6 @@ impl<'a> Measuring<'a> {
         let fate = TableFate::Rows { limit: None };
         let tables = vec![TableLoss { table: LARGE_OBJECTS, fate }];
         Ok(Loss { rows: at_most(&rows), tables, ..Loss::default() })
-    }
-
-    /// The columns that lose their values by `ON DELETE SET NULL` or `SET DEFAULT` when rows of
-    /// these tables go; of a list of columns behind it, all of the key is taken.
-    async fn emptied_by(&self, tables: &[u32]) -> Result<Vec<(u32, i16)>, Error> {
-        let sql = "
-            SELECT DISTINCT conrelid, unnest(conkey) FROM pg_constraint
-             WHERE contype = 'f' AND confrelid = ANY ($1) AND confdeltype IN ('n', 'd')
-             ORDER BY 1, 2";
-        let rows = self.client.query(sql, &[&tables]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-    }
-
-    async fn updated(
-        &self,
-        table: &QualifiedName,
-        columns: &[String],
-        reach: &Reach,
-    ) -> Result<Loss, Error> {
-        let mut loss = Loss::default();
-        for oid in self.closure(&self.tables(table), true, None).await? {
-            let attnums: BTreeSet<i16> =
-                columns.iter().filter_map(|column| self.attnum(oid, column)).collect();
-            for attnum in &attnums {
-                let values = self.values(oid, *attnum).await;
-                let values =
-                    if matches!(reach, Reach::All { .. }) { values } else { at_most(&values) };
-                loss.values = sum(&loss.values, &values);
-            }
-            let fate = TableFate::Values { columns: attnums, limit: None };
-            loss.tables.push(TableLoss { table: oid, fate });
-        }
-        Ok(loss)
     }
 
     /// The tables themselves, their partitions and inheritance children (`children`), and what
@@ -470,6 +413,9 @@ fn sum(left: &Count, right: &Count) -> Count {
     match (left, right) {
         (Count::Unknown(why), _) | (_, Count::Unknown(why)) => Count::Unknown(why.clone()),
         (Count::Exact(a), Count::Exact(b)) => Count::Exact(a + b),
+        (Count::About(a), other) | (other, Count::About(a)) => {
+            Count::About(a + other.number().unwrap_or_default())
+        }
         (Count::Exact(a) | Count::AtMost(a), Count::Exact(b) | Count::AtMost(b)) => {
             Count::AtMost(a + b)
         }

@@ -1,6 +1,10 @@
 //! Inventory and snapshot under one exported snapshot, verified, everything released at the end.
 
+mod choice;
+
 use std::time::Instant;
+
+use choice::Choice;
 
 use crate::child::Invocation;
 use crate::child::capture::capture;
@@ -12,6 +16,7 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::inventory::Inventory;
 use crate::journal::{RunJournal, Step};
+use crate::plan::scope::Scope;
 use crate::policy::SnapshotMode;
 use crate::recognize;
 use crate::record::{Kept, Record};
@@ -38,9 +43,18 @@ pub struct Keeping<'a> {
     pub record: &'a mut Record,
 }
 
+/// An archive that was read back.
+struct Proven {
+    archive: Archive,
+    verified: Verified,
+}
+
 impl Keeping<'_> {
-    /// Counts everything and keeps it, unless nothing is to be kept.
-    pub async fn take(&mut self, tool: Option<&ToolVersion>) -> Result<Inventory, Refusal> {
+    /// Counts everything and keeps what the scope says, unless nothing is to be kept.
+    pub async fn take(
+        &mut self,
+        keeping: Option<(&ToolVersion, &Scope)>,
+    ) -> Result<Inventory, Refusal> {
         let request = self.request;
         let begun = Instant::now();
         self.observer.notice(Event::Working("locking and listing the tables"));
@@ -55,12 +69,12 @@ impl Keeping<'_> {
             rows: inventory.rows(),
             took: begun.elapsed(),
         });
-        match tool {
+        match keeping {
             None => {
                 held.release().await?;
                 self.observer.notice(Event::NotKept);
             }
-            Some(tool) => self.keep(held, &inventory, tool).await?,
+            Some((tool, scope)) => self.keep(held, &inventory, tool, scope).await?,
         }
         Ok(inventory)
     }
@@ -70,11 +84,13 @@ impl Keeping<'_> {
         held: Held,
         inventory: &Inventory,
         tool: &ToolVersion,
+        scope: &Scope,
     ) -> Result<(), Refusal> {
         let begun = Instant::now();
         let request = self.request;
         request.store.prepare()?;
-        let needed = held.bytes() / SPACE_DIVISOR + request.min_free_space;
+        let choice = self.choose(&held, inventory, scope);
+        let needed = choice.bytes / SPACE_DIVISOR + request.min_free_space;
         request.store.refuse_without_space(needed)?;
         let id = new_id();
         let partial = request.store.begin(&id).map_err(|error| unwritable(request, &error))?;
@@ -82,33 +98,38 @@ impl Keeping<'_> {
             id: id.clone(),
             path: partial.directory().display().to_string(),
         })?;
-        let archive = self.dump(&held, inventory, &partial).await?;
-        let tables = self.tables(&held, inventory).await?;
+        let archive = self.dump(&held, &choice, &partial).await?;
+        let tables = self.tables(&held, inventory, &choice).await?;
         held.release().await?;
         self.record.timed("snapshot", begun);
 
-        let verified = self.verify(&partial, &archive, &tables, inventory).await?;
-        let manifest = self.manifest(&id, inventory, tables, archive, verified, tool).await;
+        let verified = self.verify(&partial, &archive, &tables, &choice).await?;
+        let (archive, objects) = (Proven { archive, verified }, choice.large_objects);
+        let manifest = self.manifest(&id, inventory, tables, archive, objects, tool).await;
         let written = manifest.write(partial.directory()).and_then(|()| partial.publish());
         let path = written.map_err(|error| unwritable(request, &error))?;
         self.step(Step::SnapshotVerified { id: id.clone() })?;
-        let kept = Kept {
-            id,
-            path: path.display().to_string(),
-            bytes: manifest.archive.bytes,
-            dump_bytes: manifest.archive.dump_bytes,
-            tables: manifest.verified.tables,
-            rows: manifest.verified.rows,
-        };
+        let kept = Kept::of(&manifest, path.display().to_string());
         self.observer.notice(Event::Kept { kept: &kept, took: begun.elapsed() });
         self.record.snapshot = Some(kept);
         Ok(())
     }
 
+    /// What of the scope is here now, under the locks.
+    fn choose(&mut self, held: &Held, inventory: &Inventory, scope: &Scope) -> Choice {
+        let choice = Choice::of(held.listed(), inventory.large_objects, scope);
+        let warning = choice.warning.clone().or_else(|| scope.warning());
+        if let Some(warning) = warning {
+            self.observer.notice(Event::Warning(&warning));
+            self.record.warnings.push(warning);
+        }
+        choice
+    }
+
     async fn dump(
         &mut self,
         held: &Held,
-        inventory: &Inventory,
+        choice: &Choice,
         partial: &store::Partial,
     ) -> Result<Archive, Refusal> {
         let request = self.request;
@@ -124,11 +145,11 @@ impl Keeping<'_> {
             lock_timeout: request.counting.lock_timeout,
             // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
             encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
+            leaving_out: choice.options.clone(),
         };
-        let total = inventory.tables.len() as u64;
-        let expected = held.bytes();
+        let (total, expected) = (choice.tables, choice.bytes);
         let observer = &mut *self.observer;
-        dump::write(dump, partial.directory(), |now| {
+        let archive = dump::write(dump, partial.directory(), |now| {
             observer.notice(Event::Dumping {
                 tables: now.tables,
                 total,
@@ -137,11 +158,17 @@ impl Keeping<'_> {
                 written: now.written,
             });
         })
-        .await
+        .await?;
+        Ok(Archive { table_bytes: Some(choice.bytes), ..archive })
     }
 
-    async fn tables(&self, held: &Held, inventory: &Inventory) -> Result<Vec<KeptTable>, Refusal> {
-        let mut tables = manifest::kept_tables(inventory);
+    async fn tables(
+        &self,
+        held: &Held,
+        inventory: &Inventory,
+        choice: &Choice,
+    ) -> Result<Vec<KeptTable>, Refusal> {
+        let mut tables = manifest::kept_tables(inventory, &choice.left_out);
         let mut found = belongings::read(held.client()).await.map_err(|error| {
             refusal(Exit::SnapshotFailed, "list what belongs to the tables", error)
         })?;
@@ -165,7 +192,7 @@ impl Keeping<'_> {
         partial: &store::Partial,
         archive: &Archive,
         tables: &[KeptTable],
-        inventory: &Inventory,
+        choice: &Choice,
     ) -> Result<Verified, Refusal> {
         let begun = Instant::now();
         let total = archive.bytes;
@@ -174,7 +201,7 @@ impl Keeping<'_> {
             partial.directory(),
             archive,
             tables,
-            inventory.large_objects,
+            choice.large_objects,
             &self.request.tools,
             |read| observer.notice(Event::Verifying { read, total }),
         )
@@ -195,12 +222,14 @@ impl Keeping<'_> {
         id: &str,
         inventory: &Inventory,
         tables: Vec<KeptTable>,
-        archive: Archive,
-        verified: Verified,
+        proven: Proven,
+        large_objects: u64,
         tool: &ToolVersion,
     ) -> Manifest {
+        let is_whole = large_objects == inventory.large_objects;
+        let (schema, scope) = manifest::version(&tables, is_whole);
         Manifest {
-            schema: manifest::SCHEMA.to_owned(),
+            schema,
             id: id.to_owned(),
             created_at: jiff::Timestamp::now(),
             rowsafe_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -209,11 +238,11 @@ impl Keeping<'_> {
             command: secret::mask_words(&self.request.command),
             git_commit: git_commit().await,
             pg_dump_version: tool.text.clone(),
-            scope: "all".to_owned(),
+            scope,
             tables,
-            large_objects: inventory.large_objects,
-            archive,
-            verified,
+            large_objects,
+            archive: proven.archive,
+            verified: proven.verified,
         }
     }
 

@@ -3,14 +3,17 @@
 //! Every arrow takes what the one before it made, so that nothing can be skipped; before each the
 //! journal says what is about to happen.
 
+mod comparing;
+
 use std::time::Instant;
 
 use tokio_postgres::Client;
 
 use crate::child::{AttendEvent, Invocation, Signals, attend, locate};
-use crate::db::connect::{SessionOptions, connect, connect_first};
+use crate::compare::Look;
+use crate::db::connect::{SessionOptions, connect_first};
 use crate::db::postgres::watch::{Seen, Watch};
-use crate::db::postgres::{identity, inventory, lock, refusal, version_table};
+use crate::db::postgres::{identity, lock, refusal};
 use crate::db::target::Target;
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
@@ -18,7 +21,7 @@ use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
 use crate::inventory::Inventory;
 use crate::journal::{Action, Run, RunJournal, Step};
-use crate::judge::{self, Evidence};
+use crate::judge;
 use crate::keep::{self, Keeping};
 use crate::loss::TableLoss;
 use crate::pending::{self, Pending};
@@ -30,7 +33,6 @@ use crate::request::RunRequest;
 use crate::secret;
 use crate::text::QualifiedName;
 use crate::thresholds;
-use crate::verdict;
 
 /// Runs the migration command safely. The answer is in the record; an error is one that kept
 /// rowsafe from giving one.
@@ -89,7 +91,7 @@ async fn with_journal(
     let ran = execute(journal, &ready, signals, observer, record).await?;
     let compared = tokio::select! {
         biased;
-        compared = compare(journal, ready, ran, observer, &mut *record) => Some(compared),
+        compared = comparing::compare(journal, ready, ran, observer, &mut *record) => Some(compared),
         () = asked_twice(signals) => None,
     };
     compared.unwrap_or_else(|| {
@@ -108,8 +110,11 @@ async fn asked_twice(signals: &mut Signals) {
 struct Ready {
     request: RunRequest,
     watcher: Client,
+    look: Look,
     pending: Pending,
     planned: Vec<TableLoss>,
+    /// The plan knows everything that the command will do.
+    plan_is_whole: bool,
     before: Inventory,
     bookkeeping: Vec<QualifiedName>,
 }
@@ -147,11 +152,16 @@ async fn prepare(
     if !agreed(request, journal, &mut plan, observer, record)? {
         return Ok(None);
     }
+    let asked = |error| refusal(Exit::DatabaseUnavailable, "look at the statistics", error);
+    let look = Look::take(&watcher).await.map_err(asked)?;
     let mut keeping = Keeping { request, journal, observer, record };
-    let before = keeping.take(tool.as_ref()).await?;
+    let scope = plan.risk.scope(request.keep);
+    let before = keeping.take(tool.as_ref().zip(scope.as_ref())).await?;
     let bookkeeping = pending.version_tables.clone();
     let request = request.clone();
-    Ok(Some(Ready { request, watcher, planned: plan.planned(), pending, before, bookkeeping }))
+    let planned = plan.planned();
+    let plan_is_whole = plan.is_whole();
+    Ok(Some(Ready { request, watcher, look, pending, planned, plan_is_whole, before, bookkeeping }))
 }
 
 /// Connects, makes sure that nobody else is at it, and notes which database it is.
@@ -272,7 +282,8 @@ async fn execute(
     let begun = Instant::now();
     let (invocation, marker) = marked(&ready.request, journal.id());
     let asked = |error| refusal(Exit::DatabaseUnavailable, "look who is connected", error);
-    let mut watch = Watch::start(&ready.watcher, &marker).await.map_err(asked)?;
+    let mut watch =
+        Watch::start(&ready.watcher, &marker, &ready.look.tally.at).await.map_err(asked)?;
     journal.record(Step::ChildStarting)?;
     observer.notice(Event::Starting(&shell_words::join(&record.migration)));
     let mut unrecorded = None;
@@ -327,52 +338,6 @@ fn marked(request: &RunRequest, run: &str) -> (Invocation, String) {
     (invocation.env("PGAPPNAME", &marker), marker)
 }
 
-async fn compare(
-    journal: &RunJournal,
-    ready: Ready,
-    ran: Ran,
-    observer: &mut dyn Observer,
-    record: &mut Record,
-) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    let request = &ready.request;
-    observer.notice(Event::Working("comparing"));
-    let counted = inventory::take(&request.target, &request.counting, |done, total| {
-        observer.notice(Event::Counting { done, total });
-    });
-    let after = counted.await.map_err(|error| judge::uncompared(record, &error))?;
-    let versions = versions(request).await.map_err(|error| judge::uncompared(record, &error))?;
-    let after_revisions = ready.pending.revisions_of(&versions);
-    let bookkeeping: Vec<u32> = ready
-        .bookkeeping
-        .iter()
-        .filter_map(|name| ready.before.named(name))
-        .map(|table| table.oid)
-        .collect();
-    let mut comparison = verdict::compare(&ready.before, &after, &ready.planned, &bookkeeping);
-    comparison.breaches = thresholds::after(&request.tables, &ready.before, &after);
-    let evidence = Evidence {
-        is_unchanged: comparison.is_unchanged(),
-        same_database: ready.before.identity.database_oid == after.identity.database_oid
-            && ready.before.identity.system_identifier == after.identity.system_identifier,
-        seen: ran.seen,
-        interrupted_by: ran.interrupted_by,
-        expects_move: ready.pending.expects_move,
-        has_moved: after_revisions != ready.pending.before,
-    };
-    record.revisions.after = Some(after_revisions);
-    record.comparison = Some(comparison);
-    record.timed("compare", begun);
-    observer.notice(Event::Compared(record));
-    let answer: Answer = judge::answer(record, &evidence);
-    note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
-    if evidence.same_database {
-        recognize::remember(request, &after, journal, observer, record).await;
-    }
-    record.answer = Some(answer);
-    Ok(())
-}
-
 /// Writes a step down. Once the command was started a full disk is no reason to give no answer.
 fn note(journal: &RunJournal, step: Step, observer: &mut dyn Observer) {
     if let Err(error) = journal.record(step) {
@@ -380,15 +345,8 @@ fn note(journal: &RunJournal, step: Step, observer: &mut dyn Observer) {
     }
 }
 
-async fn versions(request: &RunRequest) -> Result<Vec<version_table::VersionTable>, Refusal> {
-    let options = SessionOptions::default();
-    let client =
-        connect(&request.target, inventory::APPLICATION, &options).await.map_err(Refusal::from)?;
-    let asked = |error| refusal(Exit::DatabaseUnavailable, "read the version tables", error);
-    version_table::read(&client).await.map_err(asked)
-}
-
-fn interrupted(signal: i32) -> Refusal {
+/// Stopped by a signal before anything was run.
+pub fn interrupted(signal: i32) -> Refusal {
     let exit = if signal == 15 { Exit::Terminated } else { Exit::Interrupted };
     Refusal::new(exit, "interrupted before anything was run")
 }
