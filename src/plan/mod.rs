@@ -194,6 +194,11 @@ async fn measured(
                 findings.extend(along.fired_by_shape(measuring, script, passed).await?);
             }
             let mut does = None;
+            let mut dragged = None;
+            if let Effect::DropUsed { what, name, arguments } = effect {
+                let used = (*what, name, arguments.as_deref());
+                dragged = along.dragged(measuring, (script, statement), used).await?;
+            }
             // Those about the whole script come before those of its statements.
             while let Some(Found { mut finding, effect: of, .. }) = found
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
@@ -208,16 +213,21 @@ async fn measured(
                     does = effects;
                     continue;
                 }
+                if of.is_some() && dragged.is_some() {
+                    continue;
+                }
                 if of.is_some() {
                     if is_widening(effect, measuring) {
                         continue;
                     }
                     finding.loss = along.loss(measuring, effect, Some(statement)).await?;
                     policy::weigh(&mut finding);
+                    along.note_stale(&mut finding);
                 }
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
+            findings.extend(dragged.into_iter().flatten());
             let by_itself = along.fired(measuring, (number, script), (statement, effect)).await?;
             findings.extend(by_itself);
             along.advance(measuring, statement, effect);
