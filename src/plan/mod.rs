@@ -140,6 +140,8 @@ pub async fn make(
         let exceeded = policy::exceeded(finding, schema.as_deref(), &all);
         if let Some(why) = exceeded.filter(|_| finding.allowance.is_none()) {
             finding.message = format!("{}: {why}", finding.message);
+            // A person has said how many are too many.
+            finding.severity = finding.severity.max(Severity::Warning);
         }
         finding.object.schema = finding.object.schema.take().or(schema);
     }
