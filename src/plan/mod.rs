@@ -18,6 +18,7 @@ use crate::policy;
 use crate::record::ScriptSummary;
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
+use crate::sql::Statement;
 
 /// What is pending, and what is known of it.
 #[derive(Debug)]
@@ -26,6 +27,26 @@ pub struct Plan {
     pub scripts: Vec<ScriptSummary>,
     /// What a person should know, agreed to or not.
     pub findings: Vec<Finding>,
+    /// The statements that will fail on what is there.
+    pub doomed: Vec<Doomed>,
+}
+
+/// A statement that will fail, which is no loss by itself; but what came before it may stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doomed {
+    /// Where it is.
+    pub place: Place,
+    /// The statement, as written.
+    pub statement: String,
+    /// Why it fails: PostgreSQL's own words where it has said them.
+    pub why: String,
+}
+
+impl Doomed {
+    fn of(script: &Script, statement: &Statement, why: String) -> Self {
+        let place = rules::place_of(script, statement);
+        Self { place, statement: statement.text.clone(), why }
+    }
 }
 
 impl Plan {
@@ -106,7 +127,8 @@ pub async fn make(
     let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
     let measured = measured(&mut measuring, &readings).await.map_err(asked)?;
-    let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
+    let doomed = measured.doomed;
+    let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.findings.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
     let used = policy::agree(&mut findings, &schemas, &all);
@@ -132,48 +154,57 @@ pub async fn make(
         findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
     }
     findings.extend(malformed);
-    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings })
+    Ok(Plan { scripts: readings.iter().map(summary).collect(), findings, doomed })
 }
 
-/// Measures each finding where it stands in the batch, with what the names mean at that point; the
-/// schema of a name that was written without one comes beside it.
+/// What was measured of a batch.
+#[derive(Default)]
+struct Measured {
+    /// The findings, and the schemas of names that were written without one.
+    findings: Vec<(Finding, Option<String>)>,
+    doomed: Vec<Doomed>,
+}
+
+/// Measures each statement where it stands in the batch, with what the names mean at that point.
 async fn measured(
     measuring: &mut Measuring<'_>,
     readings: &[ScriptReading<'_>],
-) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
+) -> Result<Measured, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
-    let mut findings = Vec::new();
+    let mut all = Measured::default();
     for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        let mut statements = reading.statements.iter().peekable();
-        for (statement, effect) in caused {
-            while let Some((passed, effects)) =
-                statements.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
-            {
-                measuring.pass(passed, effects);
-            }
-            // Those about the whole script come before those of its statements.
-            while let Some(Found { mut finding, effect: of, .. }) = found
-                .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
-            {
-                if of.is_some() {
-                    if is_widening(effect, measuring) {
-                        continue;
+        measuring.begin(reading.script);
+        let mut caused = caused.into_iter().peekable();
+        for (statement, effects) in &reading.statements {
+            let mut fails = measuring.fails(statement, effects).await?;
+            while let Some((_, effect)) = caused.next_if(|(of, _)| std::ptr::eq(*of, statement)) {
+                // Those about the whole script come before those of its statements.
+                let is_next =
+                    |found: &Found<'_>| found.effect.is_none_or(|(_, of)| std::ptr::eq(of, effect));
+                while let Some(Found { mut finding, effect: of, .. }) = found.next_if(is_next) {
+                    if of.is_some() {
+                        if is_widening(effect, measuring) {
+                            continue;
+                        }
+                        finding.loss = measuring.loss(effect, Some(statement)).await?;
+                        let loss = finding.loss.as_ref();
+                        fails = fails.or(loss.and_then(|loss| loss.fails.clone()));
+                        policy::weigh(&mut finding);
                     }
-                    finding.loss = measuring.loss(effect, Some(statement)).await?;
-                    policy::weigh(&mut finding);
+                    let schema = schema_of(&finding.object, measuring);
+                    all.findings.push((finding, schema));
                 }
-                let schema = schema_of(&finding.object, measuring);
-                findings.push((finding, schema));
+                measuring.names().advance(effect);
             }
-            measuring.names().advance(effect);
+            all.doomed.extend(fails.map(|why| Doomed::of(reading.script, statement, why)));
+            measuring.pass(statement, effects);
         }
-        statements.for_each(|(passed, effects)| measuring.pass(passed, effects));
     }
-    findings.extend(found.map(|found| (found.finding, None)));
-    Ok(findings)
+    all.findings.extend(found.map(|found| (found.finding, None)));
+    Ok(all)
 }
 
 /// Whether it changes a column to a type that holds whatever the column holds now.
