@@ -21,6 +21,7 @@ mod check;
 mod connect;
 mod corpus;
 mod docs;
+mod doomed;
 mod explain;
 mod formats;
 mod fuzz_regressions;

@@ -95,31 +95,24 @@ impl<'a> Along<'a> {
         }
     }
 
-    /// The event triggers that fire by the statements up to this one, or by all that are left. Each
-    /// is told once for a batch.
-    pub async fn fired_by_shape<'s>(
+    /// The event triggers that fire by the kind of statement. Each is told once for a batch.
+    pub async fn fired_by_shape(
         &mut self,
         measuring: &mut Measuring<'_>,
         script: &Script,
-        statements: &mut impl Iterator<Item = &'s Statement>,
-        last: Option<&Statement>,
+        statement: &Statement,
     ) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
-        for statement in statements {
-            for event_trigger in self.events(statement) {
-                let told = (usize::MAX, event_trigger.oid);
-                if !self.told.insert(told) {
-                    continue;
-                }
-                let (task, unknown) = self.body_of_function(event_trigger.function).await?;
-                let found = self.follow(measuring, script, task, unknown).await?;
-                let (word, name) = ("event trigger", event_trigger.name.as_str());
-                let finding = Reacting { word, name, on: None }.finding(script, statement);
-                findings.extend(found.summed_up(finding));
+        for event_trigger in self.events(statement) {
+            let told = (usize::MAX, event_trigger.oid);
+            if !self.told.insert(told) {
+                continue;
             }
-            if last.is_some_and(|last| std::ptr::eq(last, statement)) {
-                break;
-            }
+            let (task, unknown) = self.body_of_function(event_trigger.function).await?;
+            let found = self.follow(measuring, script, task, unknown).await?;
+            let (word, name) = ("event trigger", event_trigger.name.as_str());
+            let finding = Reacting { word, name, on: None }.finding(script, statement);
+            findings.extend(found.summed_up(finding));
         }
         Ok(findings)
     }

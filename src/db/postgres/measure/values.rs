@@ -12,7 +12,7 @@ use crate::effect::selection::Words;
 use crate::loss::{Count, Loss, Share, TableFate, TableLoss};
 use crate::sql::Statement;
 use crate::text::QualifiedName;
-use crate::text::name::quote;
+use crate::text::name::{quote, quote_if_needed};
 
 /// A column that gets another value, and the expression for it where it can be computed beforehand.
 struct Target<'s> {
@@ -172,7 +172,14 @@ impl Measuring<'_> {
         if least != most {
             values = at_most(&values);
         }
-        let mut loss = Loss { values, doubt: written.doubt.clone(), ..Loss::default() };
+        let uncomputed = targets.iter().find(|target| target.value.is_none()).map(|target| {
+            format!(
+                "the new value of `{}` can't be computed before",
+                quote_if_needed(&target.column)
+            )
+        });
+        let doubt = written.doubt.clone().or(uncomputed);
+        let mut loss = Loss { values, doubt, ..Loss::default() };
         let tables = self.closure(&[written.table], true, None).await?;
         for oid in tables.iter().copied() {
             let of_table = counted.iter().find(|counted| counted.table == oid);
