@@ -141,8 +141,8 @@ impl Touched {
             | Effect::DefinesFunction { .. }
             | Effect::Prepares { .. }
             | Effect::PerhapsOlder { .. }
-            | Effect::Switches { .. }
-            | Effect::Insert { .. } => {}
+            | Effect::Insert { .. }
+            | Effect::Switches { .. } => {}
         }
     }
 

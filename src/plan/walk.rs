@@ -80,7 +80,7 @@ impl Walk<'_, '_> {
     async fn by_shape(&mut self, at: At<'_>, all: &mut Measured) -> Result<(), Error> {
         let (script, statement) = (at.script, at.statement);
         let fired = self.along.fired_by_shape(self.measuring, script, statement).await?;
-        all.findings.extend(fired.into_iter().map(|finding| (finding, None)));
+        all.findings.extend(fired);
         for effect in self.along.take_ran() {
             self.touched.effect(at.script, &effect, self.measuring.names());
         }
@@ -125,7 +125,7 @@ impl Walk<'_, '_> {
         }
         let position = (at.number, at.script);
         let fired = self.along.fired(self.measuring, position, (at.statement, effect)).await?;
-        all.findings.extend(fired.into_iter().map(|finding| (finding, None)));
+        all.findings.extend(fired);
         self.along.advance(self.measuring, at.statement, effect);
         for effect in self.along.take_ran() {
             self.touched.effect(at.script, &effect, self.measuring.names());

@@ -37,6 +37,9 @@ pub struct Along<'a> {
     quiet: Vec<TableLoss>,
 }
 
+/// A finding beside the schema of a name that was written without one; these have theirs.
+type Told = (Finding, Option<String>);
+
 /// What calling a function comes to.
 pub struct Called {
     /// What a person should know of it: what it destroys, as if the migration said so itself, and
@@ -95,13 +98,13 @@ impl<'a> Along<'a> {
         }
     }
 
-    /// The event triggers that fire by the kind of statement. Each is told once for a batch.
+    /// The event triggers that fire by a statement. Each is told once for a batch.
     pub async fn fired_by_shape(
         &mut self,
         measuring: &mut Measuring<'_>,
         script: &Script,
         statement: &Statement,
-    ) -> Result<Vec<Finding>, Error> {
+    ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
         for event_trigger in self.events(statement) {
             let told = (usize::MAX, event_trigger.oid);
@@ -112,7 +115,7 @@ impl<'a> Along<'a> {
             let found = self.follow(measuring, script, task, unknown).await?;
             let (word, name) = ("event trigger", event_trigger.name.as_str());
             let finding = Reacting { word, name, on: None }.finding(script, statement);
-            findings.extend(found.summed_up(finding));
+            findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
     }
@@ -124,7 +127,7 @@ impl<'a> Along<'a> {
         measuring: &mut Measuring<'_>,
         (number, script): (usize, &Script),
         (statement, effect): (&Statement, &Effect),
-    ) -> Result<Vec<Finding>, Error> {
+    ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
         if self.reactions.is_empty() || starts_with(statement, &["alter", "create", "drop"]) {
             return Ok(findings);
@@ -145,7 +148,7 @@ impl<'a> Along<'a> {
             let found = self.follow(measuring, script, task, unknown).await?;
             let (word, on) = (reaction.word(), Some(&reaction.on));
             let finding = Reacting { word, name: &reaction.name, on }.finding(script, statement);
-            findings.extend(found.summed_up(finding));
+            findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
     }
