@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use self::along::{Along, Called};
 use crate::db::postgres::measure::Measuring;
-use crate::db::postgres::{refusal, relations};
+use crate::db::postgres::{refusal, relations, version_table};
 use crate::effect::Effect;
 use crate::exit::Exit;
 use crate::finding::{
@@ -26,6 +26,7 @@ use crate::policy;
 use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
+use crate::text::QualifiedName;
 
 /// What is pending, and what is known of it.
 #[derive(Debug)]
@@ -128,7 +129,6 @@ pub async fn make(
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
     let mut along = Along::start(client).await.map_err(asked)?;
     let mut touched = Touched::default();
-    touched.always(&pending.version_tables, measuring.names());
     let measured = measured(&mut measuring, &mut along, &readings, &mut touched);
     let measured = measured.await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
@@ -160,9 +160,13 @@ pub async fn make(
     findings.iter().for_each(|finding| touched.finding(finding));
     pending.unasked.iter().for_each(|why| touched.doubt(why));
     let relations = relations::read(client).await.map_err(asked)?;
-    for doubt in firing::doubts(&readings, &touched.followed(&relations), &relations) {
+    for doubt in firing::doubts(&readings, &relations.event_triggers) {
         touched.doubt(doubt);
     }
+    let is_of_tool = |name: &QualifiedName| {
+        version_table::is_of_tool(name) || pending.version_tables.contains(name)
+    };
+    touched.always(&relations, is_of_tool);
     let risk = touched.risk(relations);
     let statements = outline::of(&readings, &findings);
     let scripts = readings.iter().map(summary).collect();
@@ -220,6 +224,9 @@ async fn measured(
                 along.fired(measuring, (number, reading.script), (statement, effect)).await?;
             findings.extend(by_itself.into_iter().map(|finding| (finding, None)));
             along.advance(effect);
+            for effect in along.take_ran() {
+                touched.effect(reading.script, &effect, measuring.names());
+            }
             let does = does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect));
             for effect in does {
                 touched.effect(reading.script, effect, measuring.names());

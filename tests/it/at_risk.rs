@@ -131,19 +131,22 @@ fn whatever_is_not_known_keeps_everything() {
         ("function", "SELECT purge();"),
         ("view", "UPDATE recent SET line = 'x' WHERE n = 1;"),
         ("trigger", "INSERT INTO watched VALUES (1);"),
-        ("rule", "INSERT INTO ruled VALUES (1);"),
+        (
+            "made",
+            "CREATE TRIGGER t BEFORE INSERT ON regions FOR EACH ROW
+                  EXECUTE FUNCTION fired(); INSERT INTO regions VALUES (1000000);",
+        ),
     ];
     for (name, sql) in cases {
         let story = shop(&format!("at_risk_unknown_{name}"));
         story.db.execute(
-            "CREATE FUNCTION purge() RETURNS void LANGUAGE sql AS 'DELETE FROM logs';
+            "CREATE FUNCTION purge() RETURNS void LANGUAGE plpgsql AS
+                 'BEGIN EXECUTE (SELECT ''SELECT '' || min(n) FROM logs); END';
              CREATE VIEW recent AS SELECT * FROM logs WHERE n < 10;
              CREATE TABLE watched (id int);
              CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS
-                 'BEGIN DELETE FROM logs; RETURN new; END';
-             CREATE TRIGGER t BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION fired();
-             CREATE TABLE ruled (id int);
-             CREATE RULE r AS ON INSERT TO ruled DO ALSO DELETE FROM regions WHERE id > 100;",
+                 'BEGIN EXECUTE (SELECT ''SELECT '' || min(n) FROM logs); RETURN new; END';
+             CREATE TRIGGER t BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION fired();",
         );
         let told = story.migrate(sql, &["--fail-on", "never"]);
         holds(&story, &ALL);
@@ -151,6 +154,36 @@ fn whatever_is_not_known_keeps_everything() {
         assert_eq!(manifest["scope"], "all", "{name}\n{}", told.outcome);
         assert_eq!(manifest["schema"], "rowsafe.snapshot/1");
         assert_eq!(manifest["large_objects"], 1);
+    }
+}
+
+/// What bodies do is at risk, be it harmful enough to be told or not.
+#[test]
+fn what_triggers_rules_and_functions_touch_is_at_risk() {
+    needs_postgres!();
+    let story = shop("at_risk_bodies");
+    story.db.execute(
+        "CREATE TABLE watched (id int);
+         CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN DELETE FROM logs WHERE n = 1; RETURN new; END';
+         CREATE TRIGGER t BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION fired();
+         CREATE TABLE ruled (id int);
+         CREATE RULE r AS ON INSERT TO ruled DO ALSO UPDATE regions SET id = id WHERE id > 100;
+         CREATE TABLE totals_of (id int PRIMARY KEY, n int);
+         INSERT INTO totals_of VALUES (1, 1);
+         CREATE FUNCTION add_up() RETURNS void LANGUAGE sql AS
+             'INSERT INTO totals_of VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET n = 2';",
+    );
+    let flags = ["--fail-on", "never"];
+    for (sql, expected) in [
+        ("INSERT INTO watched VALUES (1);", &[("logs", 500)][..]),
+        ("INSERT INTO ruled VALUES (1);", &[("regions", 3)][..]),
+        ("SELECT add_up();", &[("totals_of", 1)][..]),
+    ] {
+        let told = story.migrate(sql, &flags);
+        assert_eq!(manifest(&story)["scope"], "at-risk", "{sql}\n{}", told.outcome);
+        holds(&story, expected);
+        std::fs::remove_dir_all(&story.snapshots()[0]).unwrap();
     }
 }
 
@@ -340,7 +373,7 @@ fn the_plan_says_what_would_be_kept_and_how_long_that_takes() {
     assert!((seconds - expected).abs() < 0.01, "{seconds} {expected}");
 
     // Nobody's lock is waited for: then the catalogue's estimate is shown.
-    story.db.execute("ANALYZE");
+    story.db.execute("ANALYZE regions, customers");
     let holder = story.db.session();
     holder.execute("BEGIN; LOCK TABLE regions");
     let estimated = plan();
