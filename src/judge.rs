@@ -36,8 +36,10 @@ pub fn answer(record: &Record, evidence: &Evidence) -> Answer {
             "the database is not the one that was counted before the run".to_owned(),
         );
     }
-    if let Some(sentence) = unplanned(comparison) {
-        return lost(record, sentence);
+    let gone: Vec<String> =
+        comparison.breaches.iter().cloned().chain(unplanned(comparison)).collect();
+    if !gone.is_empty() {
+        return lost(record, gone.join("; "));
     }
     if let Some(signal) = evidence.interrupted_by {
         return stopped(record, signal);

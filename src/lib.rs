@@ -45,6 +45,7 @@ pub mod record;
 pub mod request;
 pub mod restore;
 pub mod run;
+pub mod thresholds;
 
 // Layer 4: how it is told.
 pub mod report;

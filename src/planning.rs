@@ -10,9 +10,11 @@ use crate::pending;
 use crate::plan;
 use crate::plan::keep_plan::KeepPlan;
 use crate::plan::scope::Scope;
+use crate::recognize;
 use crate::record::{Answer, KeepSummary, Reached, Record, Verdict};
 use crate::request::RunRequest;
 use crate::secret;
+use crate::thresholds;
 
 /// Makes the plan of a run. Only reading happens, in read-only sessions; the answer says whether a
 /// run would stop.
@@ -31,6 +33,7 @@ pub async fn plan(
         connect_first(&request.target, "rowsafe plan", &options).await.map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask the database who it is", error);
     let identity = identity::read(&client).await.map_err(asked)?;
+    recognize::looked_at(&client, request, &identity, observer, record).await?;
     let (label, source) = (request.target.label(), request.target.source.clone());
     let reached = Reached { label, source, identity };
     // Of several hosts everything from here on goes to the one that was reached.
@@ -50,6 +53,7 @@ pub async fn plan(
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask how large the tables are", error);
     record.keep = keep.map_err(asked)?.map(summary);
     record.database = Some(reached);
+    thresholds::before(&client, request, &plan).await?;
     record.answer = Some(answer(request, record));
     Ok(())
 }

@@ -192,13 +192,26 @@ pub async fn at_the_door(
 ) -> Result<(), Refusal> {
     let reached = record.database.as_ref().expect("the database was reached");
     let identity = reached.identity.clone();
-    let looked = Expected::of(request).at_the_door(client, &identity).await;
+    let refusing = looked_at(client, request, &identity, observer, record).await?;
+    accept(refusing, journal)
+}
+
+/// The same for a command that changes nothing and writes nothing down; what `--new-database` has
+/// accepted is returned.
+pub async fn looked_at(
+    client: &Client,
+    request: &RunRequest,
+    identity: &Identity,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> Result<Vec<Difference>, Refusal> {
+    let looked = Expected::of(request).at_the_door(client, identity).await;
     let differences = match looked {
         Ok(look) => look.differences,
         Err(refusal) if request.new_database => vec![Difference::refusing(refusal.to_string())],
         Err(refusal) => return Err(refusal),
     };
-    judge(differences, &identity.database, request, journal, observer, record)
+    judge(differences, &identity.database, request, observer, record)
 }
 
 /// Once everything is counted and before anything is kept: refuses a database that was emptied.
@@ -214,7 +227,8 @@ pub async fn counted(
         Err(_) if request.new_database => return Ok(()),
         differences => differences?,
     };
-    judge(differences, &inventory.identity.database, request, journal, observer, record)
+    let database = &inventory.identity.database;
+    accept(judge(differences, database, request, observer, record)?, journal)
 }
 
 /// The size, where the server says it; asked on a session of its own, because a question that is
@@ -230,25 +244,29 @@ fn judge(
     differences: Vec<Difference>,
     database: &str,
     request: &RunRequest,
-    journal: &RunJournal,
     observer: &mut dyn Observer,
     record: &mut Record,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Difference>, Refusal> {
     let (refusing, noted): (Vec<_>, Vec<_>) =
         differences.into_iter().partition(|difference| difference.refuses);
     for difference in noted {
         warn(&difference.what, observer, record);
     }
-    if refusing.is_empty() {
-        return Ok(());
-    }
-    if !request.new_database {
+    if !refusing.is_empty() && !request.new_database {
         return Err(refused(database, &refusing));
     }
     for difference in &refusing {
         warn(&format!("accepted by --new-database: {}", difference.what), observer, record);
     }
-    let differences = refusing.into_iter().map(|difference| difference.what).collect();
+    Ok(refusing)
+}
+
+/// Writes down what was accepted, if there was anything.
+fn accept(accepted: Vec<Difference>, journal: &RunJournal) -> Result<(), Refusal> {
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    let differences = accepted.into_iter().map(|difference| difference.what).collect();
     journal.record(Step::IdentityAccepted { differences }).map_err(Refusal::from)
 }
 

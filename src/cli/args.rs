@@ -201,9 +201,6 @@ pub struct RunArgs {
     /// How to compare before and after: auto, counts, values
     #[arg(long, value_name = "WHAT")]
     pub compare: Option<String>,
-    /// Accept a database that is not the one on record
-    #[arg(long)]
-    pub new_database: bool,
     /// The migration command, as it is typed without rowsafe
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -227,6 +224,9 @@ pub struct PlanningArgs {
     /// From which severity on findings block: error, warning, never
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<String>,
+    /// Accept a database that is not the one on record
+    #[arg(long)]
+    pub new_database: bool,
 }
 
 /// `rowsafe plan`

@@ -44,7 +44,7 @@ fn request(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Re
     let settings = context.settings(&args.connection, flags)?;
     let request = planning(&args.planning, &args.command, context, &settings, record)?;
     refuse_careless(&request)?;
-    Ok(RunRequest { new_database: args.new_database, ..request })
+    Ok(request)
 }
 
 /// A protected database is migrated with a snapshot, and stops at what nobody agreed to.
@@ -97,7 +97,7 @@ pub fn planning(
         compare: settings.compare.value,
         tables: settings.tables.clone(),
         protected: settings.protected.clone(),
-        new_database: false,
+        new_database: args.new_database,
         store: Store::at(&settings.store.value),
         min_free_space: settings.min_free_space.value,
         tools: tools(settings),

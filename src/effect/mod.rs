@@ -21,6 +21,7 @@ pub mod selection;
 #[cfg(test)]
 mod soup;
 mod successor;
+mod switch;
 mod tokens;
 pub mod touches;
 mod tripwire;
@@ -112,6 +113,9 @@ pub enum Effect {
     /// `CREATE FUNCTION` or `PROCEDURE`: what every call of it does from here on. Parameters as they
     /// are written, to tell functions of one name apart.
     DefinesFunction { name: QualifiedName, parameters: String, effects: Vec<Effect> },
+    /// A trigger or rule of a table is turned on or off, or all of them (no name); without a table an
+    /// event trigger, and without a name what a session fires at all.
+    Switches { table: Option<QualifiedName>, name: Option<String>, on: bool },
     /// `PREPARE`: what every EXECUTE of it does from here on.
     Prepares { name: String, effects: Vec<Effect> },
     /// `EXECUTE` of a prepared statement.

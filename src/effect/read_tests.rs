@@ -10,7 +10,7 @@ fn check(text: &str) -> String {
 
 /// What an INSERT does is told by a test of its own.
 fn is_told(effect: &Effect) -> bool {
-    !matches!(effect, Effect::Insert { .. } | Effect::Fill { .. })
+    !matches!(effect, Effect::Insert { .. } | Effect::Fill { .. } | Effect::Switches { .. })
 }
 
 #[test]
@@ -42,6 +42,34 @@ fn what_fires_triggers_and_loses_nothing_is_seen() {
     }
 }
 
+#[test]
+fn what_turns_triggers_on_and_off_is_seen() {
+    for (text, seen) in [
+        ("ALTER TABLE s.a DISABLE TRIGGER t", "s.a t off"),
+        ("ALTER TABLE a DISABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER t", "a * off; a t on"),
+        ("ALTER TABLE a ENABLE ROW LEVEL SECURITY", ""),
+        ("ALTER TABLE a DISABLE RULE r", "a r off"),
+        ("DROP TRIGGER IF EXISTS t ON a CASCADE", "a t off"),
+        ("DROP EVENT TRIGGER e; ALTER EVENT TRIGGER e ENABLE", "- e off; - e on"),
+        ("SET session_replication_role = replica", "- * off"),
+        ("SET LOCAL session_replication_role TO 'origin'", "- * on"),
+        ("RESET session_replication_role", "- * on"),
+        ("SET lock_timeout = 1", ""),
+    ] {
+        let effects: Vec<Effect> = split(text).iter().flat_map(read).collect();
+        let said = effects.iter().filter_map(|effect| match effect {
+            Effect::Switches { table, name, on } => Some(format!(
+                "{} {} {}",
+                table.as_ref().map_or_else(|| "-".to_owned(), crate::text::QualifiedName::short),
+                name.as_deref().unwrap_or("*"),
+                if *on { "on" } else { "off" }
+            )),
+            _ => None,
+        });
+        assert_eq!(said.collect::<Vec<_>>().join("; "), seen, "{text}: {effects:?}");
+    }
+}
+
 /// Each of these is read and destroys nothing.
 fn are_quiet(texts: &[&str]) {
     let mut wrong = Vec::new();
@@ -61,6 +89,7 @@ fn are_quiet(texts: &[&str]) {
                     | Effect::CopyRows { .. }
                     | Effect::Insert { .. }
                     | Effect::Fill { .. }
+                    | Effect::Switches { .. }
                     | Effect::PartitionOf { .. }
                     | Effect::Follows { .. }
                     | Effect::NamesMoved { .. }

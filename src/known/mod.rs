@@ -88,6 +88,9 @@ pub struct KnownTable {
     pub oid: u32,
     /// Exact number of rows, without children.
     pub rows: u64,
+    /// The oid of the topmost partitioned table above a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<u32>,
 }
 
 impl KnownTable {
@@ -215,6 +218,7 @@ impl Known {
                     name: name_of(&table.name),
                     oid: table.oid,
                     rows: table.rows,
+                    root: table.root,
                 })
                 .collect(),
         }
@@ -230,8 +234,13 @@ impl Known {
         self.tables.iter().map(|table| table.rows).sum()
     }
 
-    /// The rows of a table on record: by its oid, else by its name.
+    /// The rows of a table on record: by its oid, else by its name; of a partitioned table those of
+    /// its partitions.
     pub fn rows_of(&self, oid: u32, name: &QualifiedName) -> Option<u64> {
+        let parts = || self.tables.iter().filter(|table| table.root == Some(oid));
+        if parts().next().is_some() {
+            return Some(parts().map(|table| table.rows).sum());
+        }
         let same = self.tables.iter().find(|table| table.oid == oid);
         same.or_else(|| self.tables.iter().find(|table| table.qualified() == *name))
             .map(|table| table.rows)

@@ -142,6 +142,7 @@ impl Touched {
             | Effect::DefinesFunction { .. }
             | Effect::Prepares { .. }
             | Effect::PerhapsOlder { .. }
+            | Effect::Switches { .. }
             | Effect::Insert { .. } => {}
         }
     }

@@ -26,6 +26,7 @@ use crate::policy;
 use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
+use crate::sql::Statement;
 use crate::text::QualifiedName;
 
 /// What is pending, and what is known of it.
@@ -188,12 +189,20 @@ async fn measured(
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        let mut statements = reading.statements.iter().peekable();
+        let script = reading.script;
+        let mut last: Option<&Statement> = None;
+        let mut statements = reading.statements.iter().map(|(statement, _)| statement);
+        let mut passing = reading.statements.iter().peekable();
         for (statement, effect) in caused {
             while let Some((passed, effects)) =
-                statements.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
+                passing.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
             {
                 measuring.pass(passed, effects);
+            }
+            if last.is_none_or(|last| !std::ptr::eq(last, statement)) {
+                last = Some(statement);
+                let shape = along.fired_by_shape(measuring, script, &mut statements, last).await?;
+                findings.extend(shape.into_iter().map(|finding| (finding, None)));
             }
             let mut does = None;
             // Those about the whole script come before those of its statements.
@@ -201,7 +210,7 @@ async fn measured(
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
             {
                 if let (Some(_), Effect::CallsFunction { name }) = (of, effect) {
-                    let called = along.called(measuring, reading.script, name, finding).await?;
+                    let called = along.called(measuring, script, name, finding).await?;
                     let Called { findings: told, effects } = called;
                     for finding in told {
                         let schema = schema_of(&finding.object, measuring);
@@ -214,26 +223,29 @@ async fn measured(
                     if is_widening(effect, measuring) {
                         continue;
                     }
-                    finding.loss = measuring.loss(effect, Some(statement)).await?;
+                    finding.loss = along.loss(measuring, effect, Some(statement)).await?;
                     policy::weigh(&mut finding);
                 }
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
-            let by_itself =
-                along.fired(measuring, (number, reading.script), (statement, effect)).await?;
+            let by_itself = along.fired(measuring, (number, script), (statement, effect)).await?;
             findings.extend(by_itself.into_iter().map(|finding| (finding, None)));
-            along.advance(effect);
+            along.advance(measuring, statement, effect);
             for effect in along.take_ran() {
-                touched.effect(reading.script, &effect, measuring.names());
+                touched.effect(script, &effect, measuring.names());
             }
-            let does = does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect));
-            for effect in does {
-                touched.effect(reading.script, effect, measuring.names());
+            for effect in does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect)) {
+                touched.effect(script, effect, measuring.names());
                 measuring.names().advance(effect);
             }
         }
-        statements.for_each(|(passed, effects)| measuring.pass(passed, effects));
+        passing.for_each(|(passed, effects)| measuring.pass(passed, effects));
+        let shape = along.fired_by_shape(measuring, script, &mut statements, None).await?;
+        findings.extend(shape.into_iter().map(|finding| (finding, None)));
+        for effect in along.take_ran() {
+            touched.effect(script, &effect, measuring.names());
+        }
     }
     findings.extend(found.map(|found| (found.finding, None)));
     Ok(findings)

@@ -19,6 +19,7 @@ use crate::recognize;
 use crate::record::{Answer, Record};
 use crate::request::RunRequest;
 use crate::snapshot::store::Stored;
+use crate::thresholds;
 use crate::verdict::{self, Meanwhile};
 
 /// Compares, and answers.
@@ -40,6 +41,7 @@ pub(super) async fn compare(
     let (before, planned) = (&ready.before, &ready.planned);
     let mut comparison = verdict::compare(before, &after, planned, &bookkeeping, &found.looked);
     found.mark(&mut comparison, before);
+    comparison.breaches = thresholds::after(&request.tables, before, &after);
     let meanwhile = meanwhile(&ready, &ran, &after);
     let oid = |name: &_| before.named(name).map(|table| table.oid);
     verdict::attribute(&mut comparison, &meanwhile, planned, oid);

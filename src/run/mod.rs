@@ -32,6 +32,7 @@ use crate::record::{Answer, ChildOutcome, Reached, Record, Verdict};
 use crate::request::RunRequest;
 use crate::secret;
 use crate::text::QualifiedName;
+use crate::thresholds;
 
 /// Runs the migration command safely. The answer is in the record; an error is one that kept
 /// rowsafe from giving one.
@@ -147,6 +148,7 @@ async fn prepare(
     record.timed("plan", begun);
     show(&plan, observer, record);
     journal.record(planned_step(&plan))?;
+    thresholds::before(&watcher, request, &plan).await?;
     if !agreed(request, journal, &mut plan, observer, record)? {
         return Ok(None);
     }

@@ -23,6 +23,8 @@ pub struct Comparison {
     pub tables: Vec<TableChange>,
     /// Large objects before and after.
     pub large_objects: (u64, u64),
+    /// What is below a threshold now, agreed to or not; empty when nothing is.
+    pub breaches: Vec<String>,
 }
 
 /// What became of one table.
@@ -273,7 +275,7 @@ pub fn compare(
     if large_objects.1 < large_objects.0 {
         tables.push(large_objects_gone(large_objects, &plan));
     }
-    Comparison { tables, large_objects }
+    Comparison { tables, large_objects, breaches: Vec::new() }
 }
 
 fn created(table: &Table) -> TableChange {

@@ -44,6 +44,11 @@ fn message(told: &Told, at: usize) -> &str {
     told.report["findings"][at]["message"].as_str().unwrap()
 }
 
+fn through(told: &Told, at: usize) -> Vec<&str> {
+    let through = told.report["findings"][at]["loss"]["through"].as_array().unwrap();
+    through.iter().map(|line| line.as_str().unwrap()).collect()
+}
+
 #[test]
 fn a_trigger_that_destroys_is_named_and_its_table_is_planned() {
     needs_postgres!();
@@ -215,4 +220,95 @@ fn a_function_is_read_where_it_is() {
     let agreed = ["--allow", "delete audit: old ones"];
     let told = story.migrate("SELECT purge();", &agreed).answers(Exit::Ok, "ok", "4 rows of audit");
     assert_eq!(told.changes(), ["audit 30→26 shrank, planned"]);
+}
+
+#[test]
+fn a_trigger_that_the_batch_turns_off_does_not_fire() {
+    needs_postgres!();
+    let wipe = trigger("wipe", "AFTER INSERT ON orders", "TRUNCATE audit;");
+    let story = shop("along_switches", &wipe);
+    let fires = ["error fires-trigger public.orders.wipe 30+0"];
+    let off = "ALTER TABLE orders DISABLE TRIGGER wipe;";
+    let on = "ALTER TABLE orders ENABLE TRIGGER wipe;";
+    let (insert, more) = ("INSERT INTO orders VALUES (21);", "INSERT INTO orders VALUES (22);");
+    blocked(&story, &format!("{off}{on}{insert}"), &fires);
+    blocked(&story, &format!("{insert}{off}"), &fires);
+    let perhaps =
+        "DO $$ BEGIN IF false THEN ALTER TABLE orders DISABLE TRIGGER wipe; END IF; END $$;";
+    blocked(&story, &format!("{perhaps}{insert}"), &fires);
+    passes(&story, &format!("{off}{insert}{on}"), &[]);
+    passes(&story, &format!("DROP TRIGGER wipe ON orders; {more}"), &[]);
+    assert_eq!((story.db.count("audit"), story.db.count("orders")), (30, 22));
+}
+
+#[test]
+fn a_rule_does_what_it_says() {
+    needs_postgres!();
+    let story = shop(
+        "along_rules",
+        "CREATE RULE also AS ON INSERT TO orders DO ALSO DELETE FROM audit;
+         CREATE RULE note AS ON UPDATE TO audit DO ALSO INSERT INTO log VALUES (now(), 'x');
+         CREATE VIEW shown AS SELECT * FROM log;
+         CREATE RULE instead AS ON DELETE TO shown DO INSTEAD DELETE FROM audit WHERE id = 1;",
+    );
+    let insert = "INSERT INTO orders VALUES (21);";
+    let told = blocked(&story, insert, &["error fires-trigger public.orders.also 30+0"]);
+    assert!(
+        message(&told, 0).starts_with("the rule `also` of `orders` fires: every row of `audit`")
+    );
+    let delete = "DELETE FROM shown;";
+    let found = ["note delete-all shown 0+0", "warning fires-trigger public.shown.instead 30+0"];
+    blocked(&story, delete, &found);
+    passes(&story, "UPDATE audit SET id = 31 WHERE id IS NULL;", &[]);
+    let agreed = ["--allow", "fires-trigger shown.instead: one of them"];
+    let told = story.migrate(delete, &agreed).answers(Exit::Ok, "ok", "1 row of audit");
+    assert_eq!(told.changes(), ["audit 30→29 shrank, planned"]);
+}
+
+#[test]
+fn what_is_done_to_a_view_is_done_to_its_table() {
+    needs_postgres!();
+    let put = trigger("put", "INSTEAD OF DELETE ON closed FOR EACH ROW", "");
+    let story = shop(
+        "along_views",
+        &format!(
+            "CREATE VIEW open AS SELECT id AS number, state FROM orders WHERE id <= 5;
+             CREATE VIEW few AS SELECT * FROM open WHERE number < (SELECT max(id) FROM audit);
+             CREATE VIEW closed AS SELECT * FROM orders;
+             {put}"
+        ),
+    );
+    let told = blocked(&story, "DELETE FROM few;", &["error delete-all few 20+0"]);
+    assert_eq!(through(&told, 0), ["table orders behind the view few"]);
+    blocked(&story, "DELETE FROM few WHERE number = 1;", &["warning delete few 20+0"]);
+    blocked(&story, "UPDATE open SET state = 'x';", &["error update-all open.state 0+20"]);
+    passes(&story, "DELETE FROM closed;", &["note delete-all closed 0+0"]);
+    let told = story.migrate("DELETE FROM few;", &["--allow", "delete-all few: done"]);
+    let told = told.answers(Exit::Ok, "ok", "5 rows of orders");
+    assert_eq!(told.changes(), ["orders 20→15 shrank, planned"]);
+}
+
+#[test]
+fn an_event_trigger_fires_by_a_change_of_shape() {
+    needs_postgres!();
+    let story = shop(
+        "along_events_ddl",
+        "CREATE FUNCTION on_index() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.audit; END $$;
+         CREATE FUNCTION on_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         DECLARE gone record; BEGIN FOR gone IN SELECT * FROM pg_event_trigger_dropped_objects() LOOP
+         INSERT INTO public.log VALUES (now(), gone.object_identity); END LOOP; END $$;",
+    );
+    story.db.admin().execute(
+        "CREATE EVENT TRIGGER on_index ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION on_index();
+         CREATE EVENT TRIGGER on_drop ON sql_drop EXECUTE FUNCTION on_drop();",
+    );
+    let index = "CREATE INDEX a ON orders (state); CREATE INDEX b ON orders (updated_at);";
+    blocked(&story, index, &["error fires-trigger on_index 30+0"]);
+    passes(
+        &story,
+        "CREATE TABLE more (id int); INSERT INTO orders VALUES (21); DROP TABLE more;",
+        &[],
+    );
+    let told = story.migrate(index, &["--allow", "fires-trigger on_index: known"]);
+    let _ = told.answers(Exit::Ok, "ok", "30 rows of audit");
 }

@@ -263,6 +263,32 @@ fn what_was_lost_comes_back_and_what_was_not_kept_is_refused() {
 }
 
 #[test]
+fn a_narrow_snapshot_makes_a_whole_database_with_the_rows_that_it_has() {
+    needs_postgres!();
+    let story = shop("at_risk_into");
+    story.db.execute("CREATE MATERIALIZED VIEW rare AS SELECT 10 / count(*) AS per FROM logs");
+    let sql = "TRUNCATE events_2; ALTER TABLE orders DROP COLUMN customer;";
+    agree(story.migrate(sql, &["--fail-on", "never"]));
+    holds(&story, &[("customers", 40), ("events", 30), ("orders", 100), ("regions", 3)]);
+    let name = "at_risk_into_before";
+    let told = story.restore(&["latest", "--into", name]);
+    let told = told.answers(Exit::Ok, "ok", "173 rows of 4 tables, counted again");
+    let said =
+        "holds only what was at risk: 4 of 6 tables will have rows, the others are made empty";
+    assert!(told.outcome.stderr.contains(said), "{}", told.outcome);
+    let beside = Server::shared().admin(name);
+    let count = |what: &str| beside.query_one_i64(&format!("SELECT count(*) FROM {what}"));
+    assert_eq!((count("customers"), count("orders"), count("logs")), (40, 100, 0));
+    assert_eq!((count("events_1"), count("events_2")), (0, 30));
+    assert_eq!(
+        count("orders o JOIN customers c ON c.id = o.customer JOIN regions r ON r.id = c.region"),
+        100
+    );
+    assert_eq!(count("pg_constraint WHERE contype = 'f' AND convalidated"), 2);
+    assert_eq!(count("pg_matviews WHERE NOT ispopulated"), 2);
+}
+
+#[test]
 fn one_partition_is_kept_without_its_siblings() {
     needs_postgres!();
     let story = shop("at_risk_partition");

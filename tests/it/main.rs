@@ -38,4 +38,5 @@ mod run;
 mod schema;
 mod selftest;
 mod snapshot;
+mod thresholds;
 mod tools;

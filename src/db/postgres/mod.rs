@@ -6,6 +6,7 @@
 pub mod belongings;
 pub mod catalog;
 pub mod dependents;
+pub mod event_triggers;
 pub mod functions;
 pub mod identity;
 pub mod inventory;

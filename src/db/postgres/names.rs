@@ -170,6 +170,7 @@ impl Names {
     }
 
     /// The same, for who looks names up in these schemas: a function that sets its own path.
+    #[must_use]
     pub fn looking_in(&self, search_path: Vec<String>) -> Self {
         Self { search_path, has_moved: false, ..self.clone() }
     }

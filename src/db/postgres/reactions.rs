@@ -307,6 +307,22 @@ impl Reactions {
         view.map(|view| view.sources.clone()).unwrap_or_default()
     }
 
+    /// The same down to the tables, through views of views.
+    pub fn tables_behind(&self, view: u32, event: Event) -> Vec<u32> {
+        let (mut next, mut seen, mut tables) = (vec![view], BTreeSet::new(), Vec::new());
+        while let Some(oid) = next.pop() {
+            if !seen.insert(oid) {
+                continue;
+            }
+            if self.views.iter().any(|known| known.oid == oid) {
+                next.extend(self.behind(oid, event));
+            } else {
+                tables.push(oid);
+            }
+        }
+        tables
+    }
+
     /// Everything that is done when this is done.
     fn reached(&self, deeds: Vec<Deed>) -> BTreeSet<Deed> {
         let mut all = BTreeSet::new();
@@ -374,7 +390,7 @@ impl Reactions {
 
     /// The table and, of a partition, those that it is a part of: up to PostgreSQL 14 the copies of
     /// their row triggers are not told apart from the system's own.
-    fn with_roots(&self, table: u32) -> Vec<u32> {
+    pub fn with_roots(&self, table: u32) -> Vec<u32> {
         let mut all = vec![table];
         let mut at = table;
         while let Some((_, parent, _)) =

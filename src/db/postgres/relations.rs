@@ -67,13 +67,21 @@ const KEYS: &str = "
 SELECT conrelid, confrelid, confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')
   FROM pg_constraint WHERE contype = 'f'";
 
+/// Those of extensions look after the extension's own tables.
+const EVENT_TRIGGERS: &str = "
+SELECT evtname::text FROM pg_event_trigger e
+ WHERE evtenabled <> 'D' AND evtevent <> 'login'
+   AND NOT EXISTS (SELECT FROM pg_depend d
+                    WHERE d.deptype = 'e' AND (d.classid, d.objid) IN
+                          (('pg_event_trigger'::regclass, e.oid), ('pg_proc'::regclass, e.evtfoid)))
+ ORDER BY 1";
+
 /// Reads how the tables of a database hang together.
 pub async fn read(client: &Client) -> Result<Relations, Error> {
     let tables = client.query(TABLES, &[]).await?;
     let keys = client.query(KEYS, &[]).await?;
     let children = client.query("SELECT inhparent, inhrelid FROM pg_inherits", &[]).await?;
-    let events = "SELECT evtname::text FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1";
-    let events = client.query(events, &[]).await?;
+    let events = client.query(EVENT_TRIGGERS, &[]).await?;
     Ok(Relations {
         tables: tables.iter().map(relation).collect(),
         keys: keys
