@@ -243,6 +243,20 @@ fn a_loss_in_a_table_that_was_not_kept_is_said_to_be_there_no_more() {
     assert!(hints.contains("put back what is in it: rowsafe restore"), "{hints}");
 }
 
+/// Half of the partitions is no picture of the table before.
+#[test]
+fn values_of_a_table_that_was_kept_in_part_are_not_said_to_be_compared() {
+    needs_postgres!();
+    let story = shop("at_risk_in_part");
+    story.sandbox.write("told.sql", "UPDATE events_2 SET id = 1 WHERE id = 3;");
+    story.sandbox.write("migration.sql", "UPDATE events_1 SET id = id + 1000;");
+    let flags = ["--sql", "told.sql", "--snapshot", "at-risk", "--fail-on", "never"];
+    let told = story.run(&flags, &shell_words::join(["sh", "-c", PSQL]));
+    holds(&story, &[("events", 30)]);
+    let said = "the values of `events` were not compared";
+    assert!(told.outcome.stderr.contains(said), "{}", told.outcome);
+}
+
 #[test]
 fn what_was_lost_comes_back_and_what_was_not_kept_is_refused() {
     needs_postgres!();
