@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use self::along::Along;
 use self::walk::{Measured, Walk};
 use crate::db::postgres::measure::Measuring;
-use crate::db::postgres::{refusal, relations};
+use crate::db::postgres::{refusal, relations, version_table};
 use crate::exit::Exit;
 use crate::finding::{
     Allowance, AllowanceSource, Certainty, Finding, Object, ObjectKind, Place, Severity,
@@ -28,6 +28,7 @@ use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, ScriptReading};
 use crate::script::{Knowledge, Script};
 use crate::sql::Statement;
+use crate::text::QualifiedName;
 
 /// What is pending, and what is known of it.
 #[derive(Debug)]
@@ -150,7 +151,6 @@ pub async fn make(
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
     let mut along = Along::start(client).await.map_err(asked)?;
     let mut touched = Touched::default();
-    touched.always(&pending.version_tables, measuring.names());
     let mut walk = Walk { measuring: &mut measuring, along: &mut along, touched: &mut touched };
     let Measured { findings, doomed } = walk.through(&readings).await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = findings.into_iter().unzip();
@@ -184,9 +184,13 @@ pub async fn make(
     findings.iter().for_each(|finding| touched.finding(finding));
     pending.unasked.iter().for_each(|why| touched.doubt(why));
     let relations = relations::read(client).await.map_err(asked)?;
-    for doubt in firing::doubts(&readings, &touched.followed(&relations), &relations) {
+    for doubt in firing::doubts(&readings, &relations.event_triggers) {
         touched.doubt(doubt);
     }
+    let is_of_tool = |name: &QualifiedName| {
+        version_table::is_of_tool(name) || pending.version_tables.contains(name)
+    };
+    touched.always(&relations, is_of_tool);
     let risk = touched.risk(relations);
     let statements = outline::of(&readings, &findings);
     let scripts = readings.iter().map(summary).collect();
