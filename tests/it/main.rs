@@ -20,6 +20,7 @@ mod check;
 mod connect;
 mod corpus;
 mod docs;
+mod doctor;
 mod explain;
 mod formats;
 mod fuzz_regressions;

@@ -6,6 +6,7 @@
 pub mod belongings;
 pub mod catalog;
 pub mod dependents;
+pub mod health;
 pub mod identity;
 pub mod inventory;
 pub mod keys;
