@@ -110,6 +110,8 @@ pub enum ObjectKind {
     Role,
     /// A function or procedure.
     Function,
+    /// A trigger or rule of a table, or an event trigger.
+    Trigger,
     /// A large object.
     LargeObject,
     /// A revision, a file or a command that could not be read.
@@ -129,6 +131,7 @@ impl ObjectKind {
             Self::Extension => "extension",
             Self::Role => "role",
             Self::Function => "function",
+            Self::Trigger => "trigger",
             Self::LargeObject => "large-object",
             Self::Script => "script",
         }

@@ -1,7 +1,7 @@
 //! `ALTER …`, read from its tokens: each action of an ALTER TABLE for itself.
 
 use super::tokens::Tokens;
-use super::{Effect, Reach};
+use super::{Effect, Reach, switch};
 use crate::text::QualifiedName;
 
 /// What is altered without any data going.
@@ -54,6 +54,9 @@ pub(super) fn read(tokens: &mut Tokens<'_>) -> Option<Vec<Effect>> {
         let why = "a schema was renamed".to_owned();
         let renames = tokens.find(&["rename"]);
         return Some(renames.then_some(Effect::NamesMoved { why }).into_iter().collect());
+    }
+    if tokens.eat(&["event", "trigger"]) {
+        return Some(switch::of_event_trigger(tokens).into_iter().collect());
     }
     let is_harmless = tokens.is_any(0, &HARMLESS)
         || tokens.is_any(0, &["view"])
@@ -127,7 +130,8 @@ fn table_action(table: &QualifiedName, action: &mut Tokens<'_>) -> Option<Vec<Ef
         let parent = action.qualified()?;
         return Some(vec![Effect::AttachPartition { parent, partition: table }]);
     }
-    is_harmless_action(action).then(Vec::new)
+    let switches = switch::of_table(&table, action);
+    is_harmless_action(action).then(|| switches.into_iter().collect())
 }
 
 fn is_harmless_action(action: &Tokens<'_>) -> bool {

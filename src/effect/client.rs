@@ -1,6 +1,7 @@
 //! psql's meta-commands: which of them can change data or read other files.
 
 use super::Effect;
+use super::tokens::Tokens;
 use crate::sql::{Statement, StatementKind};
 use crate::text::{Position, Span};
 
@@ -111,7 +112,10 @@ fn copy(arguments: &str) -> Option<Vec<Effect>> {
     if words.windows(2).any(is_out_of_sight) {
         return None;
     }
-    let Some(query) = query else { return Some(Vec::new()) };
+    let Some(query) = query else {
+        let table = Tokens::new(rest).qualified().filter(|_| words[at] == "from");
+        return Some(table.map(|table| Effect::Insert { table }).into_iter().collect());
+    };
     Some(super::read(&Statement {
         text: format!("COPY {query} TO STDOUT"),
         span: Span::default(),

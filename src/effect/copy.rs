@@ -53,6 +53,15 @@ pub(super) fn of_query(to: QualifiedName, query: &Tokens<'_>) -> Option<Effect> 
     Some(Effect::CopyRows { from, to, leaves_out })
 }
 
+/// The one table or view that a query reads as it stands: the FROM of a simple view.
+pub fn source_of(query: &str) -> Option<QualifiedName> {
+    let query = query.trim().trim_end_matches(';');
+    match of_query(QualifiedName::bare(""), &Tokens::new(query))? {
+        Effect::CopyRows { from, .. } => Some(from),
+        _ => None,
+    }
+}
+
 /// A list of plain columns leaves out others, an expression may be an aggregate.
 fn of_items(items: &str) -> LeavesOut {
     let is_star = |item: &str| item == "*" || item.ends_with(".*");

@@ -1,5 +1,6 @@
 //! INSERTs of many rows, which need not be parsed beyond their head and tail.
 
+use super::tokens::Tokens;
 use super::{Effect, calls};
 use crate::sql::lexer::{Lexer, Token, TokenKind};
 use crate::text::QualifiedName;
@@ -52,6 +53,14 @@ pub(super) fn shorten(sql: &str) -> Option<Shortened> {
     }
     let text = format!("{} {}", &sql[..first_list_end?], &sql[tail..]);
     Some(Shortened { text, effects })
+}
+
+/// The table that an INSERT adds rows to.
+pub(super) fn into(tokens: &Tokens<'_>) -> Option<Effect> {
+    let mut tokens = tokens.clone();
+    let is_insert = tokens.eat(&["insert", "into"]);
+    let table = tokens.qualified().filter(|_| is_insert)?;
+    Some(Effect::Insert { table })
 }
 
 /// What a call does that computes a value.

@@ -13,6 +13,7 @@ mod client;
 mod copy;
 mod grammar;
 mod insert;
+mod new_row;
 mod query;
 mod reach;
 mod read;
@@ -20,12 +21,16 @@ pub mod selection;
 #[cfg(test)]
 mod soup;
 mod successor;
+mod switch;
 mod tokens;
 pub mod touches;
 mod tripwire;
 mod truth;
 mod utility;
 
+pub use body::rule_actions;
+pub use copy::source_of;
+pub use new_row::sets_of_new;
 pub use read::read;
 
 use crate::text::QualifiedName;
@@ -65,6 +70,11 @@ pub enum Effect {
     Merge { table: QualifiedName, deletes: bool },
     /// `INSERT … ON CONFLICT DO UPDATE`.
     Upsert { table: QualifiedName, columns: Vec<String> },
+    /// Rows are added: INSERT, COPY, MERGE. Nothing is lost by that, but triggers fire.
+    Insert { table: QualifiedName },
+    /// An UPDATE of columns that hold nothing where it reaches, or get the value that they have:
+    /// nothing is lost by that, but triggers fire.
+    Fill { table: QualifiedName, columns: Vec<String> },
     /// `ALTER TABLE … ALTER COLUMN … TYPE`.
     ChangeType { table: QualifiedName, column: String, to: String, using: Option<String> },
     /// `ALTER TABLE … SET UNLOGGED`: the rows are gone after a crash.
@@ -103,6 +113,9 @@ pub enum Effect {
     /// `CREATE FUNCTION` or `PROCEDURE`: what every call of it does from here on. Parameters as they
     /// are written, to tell functions of one name apart.
     DefinesFunction { name: QualifiedName, parameters: String, effects: Vec<Effect> },
+    /// A trigger or rule of a table is turned on or off, or all of them (no name); without a table an
+    /// event trigger, and without a name what a session fires at all.
+    Switches { table: Option<QualifiedName>, name: Option<String>, on: bool },
     /// `PREPARE`: what every EXECUTE of it does from here on.
     Prepares { name: String, effects: Vec<Effect> },
     /// `EXECUTE` of a prepared statement.

@@ -58,6 +58,22 @@ impl Reading {
         }
     }
 
+    /// A MERGE that does these things, each of which fires triggers.
+    pub(super) fn merged(
+        &mut self,
+        table: QualifiedName,
+        inserts: bool,
+        updates: bool,
+        deletes: bool,
+    ) {
+        if inserts {
+            self.effects.push(Effect::Insert { table: table.clone() });
+        }
+        if deletes || updates {
+            self.effects.push(Effect::Merge { table, deletes });
+        }
+    }
+
     pub(super) fn opaque(&mut self, why: &str) {
         self.effects.push(Effect::Opaque { why: why.to_owned() });
     }
@@ -247,6 +263,7 @@ impl Reading {
         if insert.overwrite || insert.replace_into || insert.or.is_some() {
             self.opaque("it overwrites in a way that is not PostgreSQL's");
         }
+        self.effects.push(Effect::Insert { table: qualified(name) });
         let assignments = match &insert.on {
             None => return,
             Some(OnInsert::OnConflict(conflict)) => match &conflict.action {
@@ -276,13 +293,19 @@ impl Reading {
             }
         });
         // A column that the WHERE says is null has no value to lose.
-        let columns: Vec<String> = update
+        let (columns, filled): (Vec<_>, Vec<_>) = update
             .assignments
             .iter()
-            .filter(|assignment| !reach::leaves_as_is(assignment))
-            .flat_map(assigned)
-            .filter(|column| !reach::demands_null(update.selection.as_ref(), column))
-            .collect();
+            .flat_map(|assignment| assigned(assignment).into_iter().map(move |to| (assignment, to)))
+            .partition(|(assignment, column)| {
+                !reach::leaves_as_is(assignment)
+                    && !reach::demands_null(update.selection.as_ref(), column)
+            });
+        let named = |list: Vec<(_, String)>| list.into_iter().map(|(_, column)| column).collect();
+        let (columns, filled): (Vec<String>, Vec<String>) = (named(columns), named(filled));
+        if !filled.is_empty() {
+            self.effects.push(Effect::Fill { table: table.clone(), columns: filled });
+        }
         if !columns.is_empty() {
             let (set, selection) = (&update.assignments, update.selection.as_ref());
             let reach = reach::of_update(set, selection, &table, alias.as_deref(), others);
@@ -310,18 +333,17 @@ impl Reading {
         self.explained.merges += 1;
         let mut deletes = false;
         let mut updates = false;
+        let mut inserts = false;
         for clause in &merge.clauses {
             match &clause.action {
-                ast::MergeAction::Insert(_) | ast::MergeAction::DoNothing { .. } => {}
+                ast::MergeAction::DoNothing { .. } => {}
+                ast::MergeAction::Insert(_) => inserts = true,
                 ast::MergeAction::Update(_) => updates = true,
                 ast::MergeAction::Delete { .. } => deletes = true,
             }
         }
         match target(&merge.table) {
-            Some((table, _)) if deletes || updates => {
-                self.effects.push(Effect::Merge { table, deletes });
-            }
-            Some(_) => {}
+            Some((table, _)) => self.merged(table, inserts, updates, deletes),
             None => {
                 self.opaque("it merges into something that is no table");
             }

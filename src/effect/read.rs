@@ -106,7 +106,7 @@ fn read_query(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
 
 fn read_query_alone(tokens: &Tokens<'_>) -> (Vec<Effect>, Explained) {
     if clear::destroys_nothing(tokens) {
-        return (Vec::new(), Explained::default());
+        return (insert::into(tokens).into_iter().collect(), Explained::default());
     }
     let read = query::read(tokens);
     read.unwrap_or_else(|| (vec![Effect::Opaque { why: unknown(tokens) }], Explained::all()))

@@ -4,8 +4,70 @@ use crate::sql::split;
 
 /// The effects of a text, one a line, in short.
 fn check(text: &str) -> String {
-    let effects: Vec<Effect> = split(text).iter().flat_map(read).collect();
+    let effects: Vec<Effect> = split(text).iter().flat_map(read).filter(is_told).collect();
     effects.iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What an INSERT does is told by a test of its own.
+fn is_told(effect: &Effect) -> bool {
+    !matches!(effect, Effect::Insert { .. } | Effect::Fill { .. } | Effect::Switches { .. })
+}
+
+#[test]
+fn what_fires_triggers_and_loses_nothing_is_seen() {
+    for (text, seen) in [
+        ("INSERT INTO a VALUES (1)", "+a"),
+        ("INSERT INTO s.a SELECT * FROM b", "+s.a"),
+        ("WITH x AS (INSERT INTO a VALUES (1) RETURNING *) INSERT INTO b SELECT * FROM x", "+a +b"),
+        ("INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET n = 1", "+a"),
+        ("COPY a (n) FROM '/tmp/a'", "+a"),
+        ("\\copy s.a (n) from a.csv", "+s.a"),
+        ("COPY a TO '/tmp/a'", ""),
+        ("MERGE INTO a USING b ON a.id = b.id WHEN NOT MATCHED THEN INSERT VALUES (1)", "+a"),
+        ("UPDATE a SET n = 1 WHERE n IS NULL", "~a(n)"),
+        ("UPDATE a SET n = 1, m = 2 WHERE n IS NULL", "~a(n)"),
+        ("UPDATE a SET n = n", "~a(n)"),
+        ("UPDATE a SET n = 1", ""),
+        ("DO $$ BEGIN INSERT INTO a VALUES (1); END $$", "+a"),
+    ] {
+        let effects: Vec<Effect> = split(text).iter().flat_map(read).collect();
+        let said = effects.iter().filter_map(|effect| match effect {
+            Effect::Insert { table } => Some(format!("+{}", table.short())),
+            Effect::Fill { table, columns } => {
+                Some(format!("~{}({})", table.short(), columns.join(",")))
+            }
+            _ => None,
+        });
+        assert_eq!(said.collect::<Vec<_>>().join(" "), seen, "{text}: {effects:?}");
+    }
+}
+
+#[test]
+fn what_turns_triggers_on_and_off_is_seen() {
+    for (text, seen) in [
+        ("ALTER TABLE s.a DISABLE TRIGGER t", "s.a t off"),
+        ("ALTER TABLE a DISABLE TRIGGER ALL, ENABLE ALWAYS TRIGGER t", "a * off; a t on"),
+        ("ALTER TABLE a ENABLE ROW LEVEL SECURITY", ""),
+        ("ALTER TABLE a DISABLE RULE r", "a r off"),
+        ("DROP TRIGGER IF EXISTS t ON a CASCADE", "a t off"),
+        ("DROP EVENT TRIGGER e; ALTER EVENT TRIGGER e ENABLE", "- e off; - e on"),
+        ("SET session_replication_role = replica", "- * off"),
+        ("SET LOCAL session_replication_role TO 'origin'", "- * on"),
+        ("RESET session_replication_role", "- * on"),
+        ("SET lock_timeout = 1", ""),
+    ] {
+        let effects: Vec<Effect> = split(text).iter().flat_map(read).collect();
+        let said = effects.iter().filter_map(|effect| match effect {
+            Effect::Switches { table, name, on } => Some(format!(
+                "{} {} {}",
+                table.as_ref().map_or_else(|| "-".to_owned(), crate::text::QualifiedName::short),
+                name.as_deref().unwrap_or("*"),
+                if *on { "on" } else { "off" }
+            )),
+            _ => None,
+        });
+        assert_eq!(said.collect::<Vec<_>>().join("; "), seen, "{text}: {effects:?}");
+    }
 }
 
 /// Each of these is read and destroys nothing.
@@ -25,6 +87,9 @@ fn are_quiet(texts: &[&str]) {
                     | Effect::RenameType { .. }
                     | Effect::AttachPartition { .. }
                     | Effect::CopyRows { .. }
+                    | Effect::Insert { .. }
+                    | Effect::Fill { .. }
+                    | Effect::Switches { .. }
                     | Effect::PartitionOf { .. }
                     | Effect::Follows { .. }
                     | Effect::NamesMoved { .. }

@@ -2,7 +2,7 @@
 //! nothing. The lists of harmless kinds are complete on purpose; what they don't name is opaque.
 
 use super::tokens::Tokens;
-use super::{Effect, alter, body, copy};
+use super::{Effect, alter, body, copy, switch};
 
 /// What a statement turned out to be from its first words.
 pub(super) enum Head<'a> {
@@ -148,6 +148,9 @@ pub(super) fn read<'a>(tokens: &Tokens<'a>) -> Option<Head<'a>> {
         }),
         "commit" | "end" => Some(Head::Effects(vec![Effect::Commit])),
         "rollback" | "abort" => Some(moved(!tokens.is_word(0, "prepared"), "a ROLLBACK")),
+        "set" | "reset" if let Some(effect) = switch::of_session(tokens) => {
+            Some(Head::Effects(vec![effect]))
+        }
         "set" => Some(moved(is_search_path(tokens), "a new search_path")),
         "discard" => Some(moved(true, "a DISCARD")),
         _ => HARMLESS.contains(&&*word).then(|| Head::Effects(Vec::new())),
@@ -214,7 +217,8 @@ fn drop(tokens: &mut Tokens<'_>) -> Option<Vec<Effect>> {
         let cascades = tokens.find(&["cascade"]);
         return Some(cascades.then_some(Effect::Opaque { why }).into_iter().collect());
     }
-    tokens.is_any(0, &HARMLESS_DROPS).then(Vec::new)
+    let switches = switch::of_drop(tokens);
+    tokens.is_any(0, &HARMLESS_DROPS).then(|| switches.into_iter().collect())
 }
 
 fn dropped<'a, T>(
@@ -348,12 +352,14 @@ fn copy<'a>(tokens: &mut Tokens<'a>) -> Option<Head<'a>> {
         return Some(if runs_program { program() } else { Head::Inner(inner) });
     }
     tokens.eat(&["binary"]);
-    tokens.qualified()?;
+    let table = tokens.qualified()?;
     tokens.eat_group();
     if !tokens.is_any(0, &["from", "to"]) {
         return None;
     }
-    Some(if tokens.is_word(1, "program") { program() } else { Head::Effects(Vec::new()) })
+    let inserts = tokens.is_word(0, "from").then_some(Effect::Insert { table });
+    let effects = Head::Effects(inserts.into_iter().collect());
+    Some(if tokens.is_word(1, "program") { program() } else { effects })
 }
 
 fn program<'a>() -> Head<'a> {

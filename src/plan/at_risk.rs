@@ -86,7 +86,8 @@ impl Touched {
             Effect::Delete { table, .. }
             | Effect::Update { table, .. }
             | Effect::Merge { table, .. }
-            | Effect::Upsert { table, .. } => {
+            | Effect::Upsert { table, .. }
+            | Effect::Fill { table, .. } => {
                 let found = self.rows_of(table, names);
                 self.changed.extend(found);
             }
@@ -139,7 +140,9 @@ impl Touched {
             | Effect::Commit
             | Effect::DefinesFunction { .. }
             | Effect::Prepares { .. }
-            | Effect::PerhapsOlder { .. } => {}
+            | Effect::PerhapsOlder { .. }
+            | Effect::Switches { .. }
+            | Effect::Insert { .. } => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything a run will do, as a value: what is pending, what it destroys here, who agreed.
 
+mod along;
 pub mod at_risk;
 mod firing;
 pub mod keep_plan;
@@ -9,6 +10,7 @@ pub mod scope;
 
 use tokio_postgres::Client;
 
+use self::along::{Along, Called};
 use crate::db::postgres::measure::Measuring;
 use crate::db::postgres::{refusal, relations};
 use crate::effect::Effect;
@@ -24,6 +26,7 @@ use crate::policy;
 use crate::record::{PlannedStatement, ScriptSummary};
 use crate::rules::{self, Found, ScriptReading};
 use crate::script::{Knowledge, Script};
+use crate::sql::Statement;
 
 /// What is pending, and what is known of it.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// The tables that are at risk, as far as that is known.
     pub risk: Risk,
+    /// What triggers set in rows that a statement changes anyway: nothing to agree to.
+    pub quiet: Vec<TableLoss>,
 }
 
 impl Plan {
@@ -69,6 +74,7 @@ impl Plan {
             table,
             fate: TableFate::Rows { limit: Some(most) },
         }));
+        planned.extend(self.quiet.iter().cloned());
         planned
     }
 }
@@ -121,9 +127,11 @@ pub async fn make(
     let readings: Vec<ScriptReading> = pending.scripts.iter().map(rules::read).collect();
     let asked = |error| refusal(Exit::NoAnswer, "measure what would be destroyed", error);
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
+    let mut along = Along::start(client).await.map_err(asked)?;
     let mut touched = Touched::default();
     touched.always(&pending.version_tables, measuring.names());
-    let measured = measured(&mut measuring, &readings, &mut touched).await.map_err(asked)?;
+    let measured = measured(&mut measuring, &mut along, &readings, &mut touched);
+    let measured = measured.await.map_err(asked)?;
     let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
@@ -158,48 +166,76 @@ pub async fn make(
     }
     let risk = touched.risk(relations);
     let statements = outline::of(&readings, &findings);
-    Ok(Plan { scripts: readings.iter().map(summary).collect(), statements, findings, risk })
+    let scripts = readings.iter().map(summary).collect();
+    Ok(Plan { scripts, statements, findings, risk, quiet: along.into_quiet() })
 }
 
 /// Measures each finding where it stands in the batch, with what the names mean at that point; the
 /// schema of a name that was written without one comes beside it.
 async fn measured(
     measuring: &mut Measuring<'_>,
+    along: &mut Along<'_>,
     readings: &[ScriptReading<'_>],
     touched: &mut Touched,
 ) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut findings = Vec::new();
-    for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
+    for (number, (reading, caused)) in readings.iter().zip(rules::resolved(readings)).enumerate() {
         touched.script(reading.script);
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");
         }
-        let mut statements = reading.statements.iter().peekable();
+        let script = reading.script;
+        let mut last: Option<&Statement> = None;
+        let mut statements = reading.statements.iter().map(|(statement, _)| statement);
+        let mut passing = reading.statements.iter().peekable();
         for (statement, effect) in caused {
             while let Some((passed, effects)) =
-                statements.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
+                passing.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
             {
                 measuring.pass(passed, effects);
             }
+            if last.is_none_or(|last| !std::ptr::eq(last, statement)) {
+                last = Some(statement);
+                let shape = along.fired_by_shape(measuring, script, &mut statements, last).await?;
+                findings.extend(shape.into_iter().map(|finding| (finding, None)));
+            }
+            let mut does = None;
             // Those about the whole script come before those of its statements.
             while let Some(Found { mut finding, effect: of, .. }) = found
                 .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
             {
+                if let (Some(_), Effect::CallsFunction { name }) = (of, effect) {
+                    let called = along.called(measuring, script, name, finding).await?;
+                    let Called { findings: told, effects } = called;
+                    for finding in told {
+                        let schema = schema_of(&finding.object, measuring);
+                        findings.push((finding, schema));
+                    }
+                    does = effects;
+                    continue;
+                }
                 if of.is_some() {
                     if is_widening(effect, measuring) {
                         continue;
                     }
-                    finding.loss = measuring.loss(effect, Some(statement)).await?;
+                    finding.loss = along.loss(measuring, effect, Some(statement)).await?;
                     policy::weigh(&mut finding);
                 }
                 let schema = schema_of(&finding.object, measuring);
                 findings.push((finding, schema));
             }
-            touched.effect(reading.script, effect, measuring.names());
-            measuring.names().advance(effect);
+            let by_itself = along.fired(measuring, (number, script), (statement, effect)).await?;
+            findings.extend(by_itself.into_iter().map(|finding| (finding, None)));
+            along.advance(measuring, statement, effect);
+            for effect in does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect)) {
+                touched.effect(script, effect, measuring.names());
+                measuring.names().advance(effect);
+            }
         }
-        statements.for_each(|(passed, effects)| measuring.pass(passed, effects));
+        passing.for_each(|(passed, effects)| measuring.pass(passed, effects));
+        let shape = along.fired_by_shape(measuring, script, &mut statements, None).await?;
+        findings.extend(shape.into_iter().map(|finding| (finding, None)));
     }
     findings.extend(found.map(|found| (found.finding, None)));
     Ok(findings)

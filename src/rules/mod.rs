@@ -1,5 +1,6 @@
 //! The rules: which effects are findings, and how they are said.
 
+mod by_itself;
 mod instead;
 mod narrow;
 mod place;
@@ -8,6 +9,7 @@ mod say;
 mod snippet;
 mod text;
 
+pub use by_itself::{Reacting, harm};
 pub use narrow::widens;
 pub use reconcile::{Reconciled, is_unreadable, reconcile};
 pub use text::{RULES, Rule};

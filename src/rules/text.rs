@@ -254,16 +254,24 @@ pub const RULES: &[Rule] = &[
         lost: "What the function's body does.",
         why: "The call shows a name; a body that deletes looks the same as one that adds up. \
                PostgreSQL's own functions are known one by one, and a function that the same \
-               batch defines is read.",
+               batch defines is read. With a database the body is read there, and those that it \
+               calls: one that only reads and adds is quiet, and what another destroys is found \
+               by its own rule, as if it stood in the migration. The call itself is found where \
+               that does not tell everything: another language, text that is built at run time. \
+               Who agrees to a call does not agree to what is found in its body.",
         example: "SELECT purge_old_sessions();",
         safe: "SELECT count(*) FROM sessions;",
     },
     Rule {
         id: "fires-trigger",
         title: "A trigger does more than the statement says",
-        lost: "What the trigger's function does to other tables.",
+        lost: "What the function of the trigger, or the action of the rule, does to other tables.",
         why: "The trigger is not in the migration, so only a database can tell that there is \
-               one, and what its function deletes or overwrites.",
+               one. Triggers and rules of the table are looked up, of its partitions and children, \
+               of the tables that foreign keys lead to, of a view and what is behind it, and event \
+               triggers; what they run is read, with the functions that it calls. One that only \
+               sets columns of the row at hand, adds rows, notifies or refuses is quiet. One that \
+               is written in another language or builds its text at run time is a warning.",
         example: "UPDATE flows SET state = 'done' WHERE id = 1;",
         safe: "SELECT state FROM flows WHERE id = 1;",
     },

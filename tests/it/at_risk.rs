@@ -305,3 +305,45 @@ fn large_objects_are_kept_where_a_kept_table_can_name_them() {
     let manifest = manifest(&story);
     assert_eq!((&manifest["large_objects"], &manifest["scope"]), (&1.into(), &"at-risk".into()));
 }
+
+#[test]
+fn the_plan_says_what_would_be_kept_and_how_long_that_takes() {
+    needs_postgres!();
+    let story = shop("at_risk_planned");
+    story.db.execute("INSERT INTO logs SELECT n, repeat('x', 200) FROM generate_series(1, 9000) n");
+    let plan = || {
+        story.sandbox.write("migration.sql", "ALTER TABLE customers DROP COLUMN note;");
+        let told = story.rowsafe(&["plan", "--sql", "migration.sql", "--", "psql", "-f"]);
+        let told = Told::by(told.arg("migration.sql"));
+        told.report["keep"].clone()
+    };
+    let keep = plan();
+    assert_eq!((&keep["scope"], &keep["of_tables"]), (&"at-risk".into(), &6.into()));
+    let names = |keep: &Value| -> Vec<String> {
+        let tables = keep["tables"].as_array().unwrap().iter();
+        tables.map(|table| table["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut kept = names(&keep);
+    kept.sort();
+    assert_eq!(kept, ["customers", "regions"]);
+    let small = "pg_table_size('customers') + pg_table_size('regions')";
+    assert_eq!(keep["bytes"], story.db.query_one_i64(&format!("SELECT {small}")));
+    assert!(keep["free_space"].as_u64().unwrap() > 0);
+    assert!(keep.get("seconds").is_none_or(Value::is_null), "nothing was measured yet: {keep}");
+
+    agree(story.migrate("ALTER TABLE logs ADD COLUMN a int;", &["--snapshot", "all"]));
+    let archive = &manifest(&story)["archive"];
+    let rate = archive["table_bytes"].as_f64().unwrap() / archive["seconds"].as_f64().unwrap();
+    let keep = plan();
+    let expected = keep["bytes"].as_f64().unwrap() / rate;
+    let seconds = keep["seconds"].as_f64().unwrap();
+    assert!((seconds - expected).abs() < 0.01, "{seconds} {expected}");
+
+    // Nobody's lock is waited for: then the catalogue's estimate is shown.
+    story.db.execute("ANALYZE");
+    let holder = story.db.session();
+    holder.execute("BEGIN; LOCK TABLE regions");
+    let estimated = plan();
+    holder.execute("ROLLBACK");
+    assert_eq!(names(&estimated).len(), 2, "{estimated}");
+}

@@ -13,6 +13,7 @@ mod harness;
 mod story;
 
 mod alembic;
+mod along;
 mod architecture;
 mod at_risk;
 mod cases;

@@ -6,6 +6,8 @@
 pub mod belongings;
 pub mod catalog;
 pub mod dependents;
+pub mod event_triggers;
+pub mod functions;
 pub mod health;
 pub mod identity;
 pub mod inventory;
@@ -13,6 +15,7 @@ pub mod keys;
 pub mod lock;
 pub mod measure;
 pub mod names;
+pub mod reactions;
 pub mod relations;
 pub mod rows;
 pub mod touched;

@@ -164,6 +164,17 @@ impl Names {
         &self.search_path
     }
 
+    /// Whether the migration may have set another search path.
+    pub const fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// The same, for who looks names up in these schemas: a function that sets its own path.
+    #[must_use]
+    pub fn looking_in(&self, search_path: Vec<String>) -> Self {
+        Self { search_path, has_moved: false, ..self.clone() }
+    }
+
     /// Takes a statement's effect into account, once it has been measured.
     pub fn advance(&mut self, effect: &Effect) {
         self.renew(effect);

@@ -129,6 +129,36 @@ pub(super) fn read_rule(tokens: &mut Tokens<'_>) -> Vec<Effect> {
     opaque(format!("its rule makes other statements {}", words.join(", ").to_uppercase()))
 }
 
+/// The PL/pgSQL of a function's definition.
+pub(super) fn routine_code(definition: &str) -> Option<String> {
+    let mut tokens = Tokens::new(definition);
+    tokens.find(&["function"]);
+    tokens.skip();
+    tokens.qualified()?;
+    tokens.eat_group();
+    match routine_body(tokens)? {
+        Body::Code { language, text } if language == "plpgsql" => Some(text),
+        _ => None,
+    }
+}
+
+/// What a rule does in place of a statement or beside it, from its definition as
+/// `pg_get_ruledef` gives it; nothing, where it does NOTHING.
+pub fn rule_actions(definition: &str) -> Vec<Effect> {
+    let mut tokens = Tokens::new(definition.trim().trim_end_matches(';'));
+    if tokens.trouble().is_some() || !tokens.find(&["do"]) {
+        return opaque("its actions could not be read".to_owned());
+    }
+    tokens.skip();
+    let _ = tokens.eat(&["instead"]) || tokens.eat(&["also"]);
+    if tokens.is_word(0, "nothing") {
+        return Vec::new();
+    }
+    let inside = if tokens.is_symbol(0, b'(') { tokens.clone().inside() } else { None };
+    let text = inside.map_or_else(|| tokens.rest().to_owned(), |inside| inside.rest().to_owned());
+    crate::sql::split(&text).iter().flat_map(|action| read::read_statement(action, 1)).collect()
+}
+
 fn opaque(why: String) -> Vec<Effect> {
     vec![Effect::Opaque { why }]
 }
@@ -374,6 +404,8 @@ fn tainted(effect: &Effect, built: &dynamic::Built) -> Option<Effect> {
         Effect::CreateTable { .. }
         | Effect::CreateSchema { .. }
         | Effect::CreateType { .. }
+        | Effect::Insert { .. }
+        | Effect::Fill { .. }
         | Effect::AddColumn { .. } => None,
         Effect::RenameTable { .. }
         | Effect::RenameColumn { .. }
