@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod dependents;
 pub mod event_triggers;
 pub mod functions;
+pub mod health;
 pub mod identity;
 pub mod inventory;
 pub mod keys;
