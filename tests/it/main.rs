@@ -40,3 +40,4 @@ mod selftest;
 mod snapshot;
 mod thresholds;
 mod tools;
+mod truth;
