@@ -5,7 +5,7 @@ use tokio_postgres::Error;
 use super::{Along, Told};
 use crate::db::postgres::measure::Measuring;
 use crate::db::postgres::used;
-use crate::effect::{Effect, Used};
+use crate::effect::Effect;
 use crate::finding::Finding;
 use crate::loss::{Count, TableFate, TableLoss};
 use crate::policy;
@@ -16,15 +16,17 @@ use crate::text::QualifiedName;
 
 impl Along<'_> {
     /// The columns and tables that go along with a `DROP … CASCADE`, each measured; `None` where
-    /// there is nothing of that name.
+    /// there is nothing of that name, and of other effects.
     pub async fn dragged(
         &self,
         measuring: &mut Measuring<'_>,
         (script, statement): (&Script, &Statement),
-        (what, name, arguments): (Used, &QualifiedName, Option<&[String]>),
+        effect: &Effect,
     ) -> Result<Option<Vec<Told>>, Error> {
+        let Effect::DropUsed { what, name, arguments } = effect else { return Ok(None) };
         let path = measuring.names().search_path().to_vec();
-        let (class, oids) = used::named(self.client, what, name, arguments, &path).await?;
+        let (class, oids) =
+            used::named(self.client, *what, name, arguments.as_deref(), &path).await?;
         if oids.is_empty() {
             return Ok(None);
         }

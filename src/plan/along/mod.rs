@@ -36,6 +36,8 @@ pub struct Along<'a> {
     told: HashSet<(usize, u32)>,
     /// What triggers set in the row at hand: part of the plan, and nothing to agree to.
     quiet: Vec<TableLoss>,
+    /// What the bodies do that fired since somebody asked.
+    ran: Vec<Effect>,
 }
 
 /// A finding beside the schema of a name that was written without one; these have theirs.
@@ -63,7 +65,13 @@ impl<'a> Along<'a> {
             defined: Vec::new(),
             told: HashSet::new(),
             quiet: Vec::new(),
+            ran: Vec::new(),
         })
+    }
+
+    /// What the bodies do that fired since this was asked last, be it harmful or not.
+    pub fn take_ran(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.ran)
     }
 
     /// What triggers set beside the statements, without taking anything that needs agreement.
@@ -114,6 +122,7 @@ impl<'a> Along<'a> {
             }
             let (task, unknown) = self.body_of_function(event_trigger.function).await?;
             let found = self.follow(measuring, script, task, unknown).await?;
+            self.ran.extend(found.effects.iter().cloned());
             let (word, name) = ("event trigger", event_trigger.name.as_str());
             let finding = Reacting { word, name, on: None }.finding(script, statement);
             findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
@@ -147,6 +156,7 @@ impl<'a> Along<'a> {
             }
             let (task, unknown) = self.body_of(&reaction).await?;
             let found = self.follow(measuring, script, task, unknown).await?;
+            self.ran.extend(found.effects.iter().cloned());
             let (word, on) = (reaction.word(), Some(&reaction.on));
             let finding = Reacting { word, name: &reaction.name, on }.finding(script, statement);
             findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
