@@ -32,6 +32,7 @@ mod inventory;
 mod killed;
 mod meanwhile;
 mod measured;
+mod plan;
 mod precommit;
 mod projects;
 mod report;
