@@ -97,6 +97,7 @@ impl Walk<'_, '_> {
     ) -> Result<Option<String>, Error> {
         let mut does = None;
         let mut fails = None;
+        let dragged = self.along.dragged(self.measuring, (at.script, at.statement), effect).await?;
         // Those about the whole script come before those of its statements.
         let is_next =
             |found: &Found<'_>| found.effect.is_none_or(|(_, of)| std::ptr::eq(of, effect));
@@ -111,6 +112,9 @@ impl Walk<'_, '_> {
                 does = effects;
                 continue;
             }
+            if of.is_some() && dragged.is_some() {
+                continue;
+            }
             if of.is_some() {
                 if is_widening(effect, self.measuring) {
                     continue;
@@ -119,10 +123,12 @@ impl Walk<'_, '_> {
                 fails = fails.or(loss.as_ref().and_then(|loss| loss.fails.clone()));
                 finding.loss = loss;
                 policy::weigh(&mut finding);
+                self.along.note_stale(&mut finding);
             }
             let schema = schema_of(&finding.object, self.measuring);
             all.findings.push((finding, schema));
         }
+        all.findings.extend(dragged.into_iter().flatten());
         let position = (at.number, at.script);
         let fired = self.along.fired(self.measuring, position, (at.statement, effect)).await?;
         all.findings.extend(fired);

@@ -198,7 +198,8 @@ impl<'a> Measuring<'a> {
         })
     }
 
-    async fn dropped(
+    /// What goes along with these objects of a catalogue.
+    pub async fn dropped(
         &self,
         class: &'static str,
         oids: &[u32],
