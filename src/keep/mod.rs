@@ -31,6 +31,11 @@ use crate::snapshot::{new_id, store, verify};
 /// least. Text compresses three to ten times; a refusal should be right rather than early.
 const SPACE_DIVISOR: u64 = 8;
 
+/// Free space that a snapshot of tables of this size asks for.
+pub fn space_for(bytes: u64, request: &RunRequest) -> u64 {
+    bytes / SPACE_DIVISOR + request.min_free_space
+}
+
 /// What `take` needs from the story around it.
 pub struct Keeping<'a> {
     /// What was asked for.
@@ -90,8 +95,7 @@ impl Keeping<'_> {
         let request = self.request;
         request.store.prepare()?;
         let choice = self.choose(&held, inventory, scope);
-        let needed = choice.bytes / SPACE_DIVISOR + request.min_free_space;
-        request.store.refuse_without_space(needed)?;
+        request.store.refuse_without_space(space_for(choice.bytes, request))?;
         let id = new_id();
         let partial = request.store.begin(&id).map_err(|error| unwritable(request, &error))?;
         self.step(Step::SnapshotStarted {

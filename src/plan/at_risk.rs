@@ -142,8 +142,8 @@ impl Touched {
             | Effect::DefinesFunction { .. }
             | Effect::Prepares { .. }
             | Effect::PerhapsOlder { .. }
-            | Effect::Switches { .. }
-            | Effect::Insert { .. } => {}
+            | Effect::Insert { .. }
+            | Effect::Switches { .. } => {}
         }
     }
 

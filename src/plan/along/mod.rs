@@ -39,6 +39,9 @@ pub struct Along<'a> {
     ran: Vec<Effect>,
 }
 
+/// A finding beside the schema of a name that was written without one; these have theirs.
+type Told = (Finding, Option<String>);
+
 /// What calling a function comes to.
 pub struct Called {
     /// What a person should know of it: what it destroys, as if the migration said so itself, and
@@ -103,32 +106,25 @@ impl<'a> Along<'a> {
         }
     }
 
-    /// The event triggers that fire by the statements up to this one, or by all that are left. Each
-    /// is told once for a batch.
-    pub async fn fired_by_shape<'s>(
+    /// The event triggers that fire by a statement. Each is told once for a batch.
+    pub async fn fired_by_shape(
         &mut self,
         measuring: &mut Measuring<'_>,
         script: &Script,
-        statements: &mut impl Iterator<Item = &'s Statement>,
-        last: Option<&Statement>,
-    ) -> Result<Vec<Finding>, Error> {
+        statement: &Statement,
+    ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
-        for statement in statements {
-            for event_trigger in self.events(statement) {
-                let told = (usize::MAX, event_trigger.oid);
-                if !self.told.insert(told) {
-                    continue;
-                }
-                let (task, unknown) = self.body_of_function(event_trigger.function).await?;
-                let found = self.follow(measuring, script, task, unknown).await?;
-                self.ran.extend(found.effects.iter().cloned());
-                let (word, name) = ("event trigger", event_trigger.name.as_str());
-                let finding = Reacting { word, name, on: None }.finding(script, statement);
-                findings.extend(found.summed_up(finding));
+        for event_trigger in self.events(statement) {
+            let told = (usize::MAX, event_trigger.oid);
+            if !self.told.insert(told) {
+                continue;
             }
-            if last.is_some_and(|last| std::ptr::eq(last, statement)) {
-                break;
-            }
+            let (task, unknown) = self.body_of_function(event_trigger.function).await?;
+            let found = self.follow(measuring, script, task, unknown).await?;
+            self.ran.extend(found.effects.iter().cloned());
+            let (word, name) = ("event trigger", event_trigger.name.as_str());
+            let finding = Reacting { word, name, on: None }.finding(script, statement);
+            findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
     }
@@ -140,7 +136,7 @@ impl<'a> Along<'a> {
         measuring: &mut Measuring<'_>,
         (number, script): (usize, &Script),
         (statement, effect): (&Statement, &Effect),
-    ) -> Result<Vec<Finding>, Error> {
+    ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
         if self.reactions.is_empty() || starts_with(statement, &["alter", "create", "drop"]) {
             return Ok(findings);
@@ -162,7 +158,7 @@ impl<'a> Along<'a> {
             self.ran.extend(found.effects.iter().cloned());
             let (word, on) = (reaction.word(), Some(&reaction.on));
             let finding = Reacting { word, name: &reaction.name, on }.finding(script, statement);
-            findings.extend(found.summed_up(finding));
+            findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
     }
