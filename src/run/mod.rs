@@ -146,6 +146,11 @@ async fn prepare(
     }
     let mut plan = plan::make(&watcher, &pending, &request.allowances).await?;
     record.timed("plan", begun);
+    for doomed in &plan.doomed {
+        let warning = format!("will fail: {}", doomed.why);
+        observer.notice(Event::Warning(&warning));
+        record.warnings.push(warning);
+    }
     show(&plan, observer, record);
     journal.record(planned_step(&plan))?;
     thresholds::before(&watcher, request, &plan).await?;

@@ -22,6 +22,7 @@ mod connect;
 mod corpus;
 mod docs;
 mod doctor;
+mod doomed;
 mod explain;
 mod formats;
 mod fuzz_regressions;
