@@ -258,3 +258,43 @@ fn a_protected_database_that_is_empty_and_was_never_seen_is_refused() {
         accepted_once(&scene);
     }
 }
+
+#[test]
+fn a_service_that_does_not_say_who_it_is_is_known_by_the_rest() {
+    needs_postgres!();
+    let scene = seen("identity_denied");
+    let admin = scene.db.admin();
+    for function in
+        ["pg_control_system()", "pg_current_wal_insert_lsn()", "pg_walfile_name(pg_lsn)"]
+    {
+        admin.execute(&format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC"));
+    }
+    assert_eq!(goes_on(&scene).warnings(), "");
+    let known = record(&scene);
+    assert!(known["system_identifier"].is_null() && known["wal_position"].is_null(), "{known}");
+    assert_eq!(goes_on(&scene).warnings(), "");
+    std::fs::remove_file(scene.flag("ran")).unwrap();
+    scene.db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    refused(
+        &scene,
+        &["schema `public`, which held 540 rows on 20", "was dropped and created again"],
+    );
+}
+
+#[test]
+fn planning_looks_at_the_record_and_writes_none() {
+    needs_postgres!();
+    let story = Story::of_sql("identity_plan", USERS);
+    story.sandbox.write("a.sql", "CREATE TABLE more (id int);\n");
+    let plan = |flags: &[&str]| {
+        Told::by(story.rowsafe(&["plan", "--sql", "a.sql"]).args(flags)).report["exit"].clone()
+    };
+    assert_eq!(plan(&[]), 0);
+    assert!(!story.sandbox.path().join(".rowsafe/databases").exists(), "nothing was run");
+    let _ = story.migrate("CREATE TABLE made (id int);", &[]).answers(Exit::Ok, "ok", "every row");
+    assert_eq!(plan(&[]), 0);
+    story.db.execute("DROP TABLE users, teams, made");
+    assert_eq!(plan(&[]), 7);
+    assert_eq!(plan(&["--new-database"]), 0);
+    assert_eq!(plan(&[]), 7);
+}
