@@ -4,7 +4,7 @@ use rowsafe::exit::Exit;
 use serde_json::{Value, json};
 
 use crate::harness::scene::{HARMLESS, names};
-use crate::harness::{Rowsafe, Scene};
+use crate::harness::{Database, Rowsafe, Scene, Server};
 use crate::story::{Story, Told};
 
 const USERS: &str = "CREATE TABLE users AS SELECT n AS id FROM generate_series(1, 500) n; \
@@ -297,4 +297,29 @@ fn planning_looks_at_the_record_and_writes_none() {
     assert_eq!(plan(&[]), 7);
     assert_eq!(plan(&["--new-database"]), 0);
     assert_eq!(plan(&[]), 7);
+}
+
+#[test]
+fn the_second_of_two_servers_is_another_one() {
+    needs_postgres!();
+    let servers = [Server::start(&[]), Server::start(&[])];
+    let databases = servers.each_ref().map(|server| Database::on(server, "identity_two", "secret"));
+    let [first, second] = databases;
+    second.execute(USERS);
+    let [one, two] = servers.each_ref().map(|server| server.port);
+    let url =
+        format!("postgresql://identity_two:secret@127.0.0.1:{one},127.0.0.1:{two}/identity_two");
+    let scene = Scene::of(first, USERS);
+    let run = |flags: &[&str]| {
+        let script = format!("touch ran; psql -qX '{url}' -c 'CREATE TABLE IF NOT EXISTS made ()'");
+        Told::by(scene.run_with(flags, &script).env("ROWSAFE_DATABASE", &url).with_report())
+    };
+    let _ = run(&[]).answers(Exit::Ok, "ok", "every row accounted for");
+    let _ = run(&[]).answers(Exit::Ok, "ok", "every row accounted for");
+    servers[0].stop();
+    // The same rows under the same name: a copy by dump and restore looks like this.
+    let said = format!("another server answers at 127.0.0.1:{one},127.0.0.1:{two}/identity_two");
+    run(&[]).answers(Exit::DatabaseUnavailable, "error", &said).nothing_was_run();
+    let _ = run(&["--new-database"]).answers(Exit::Ok, "ok", "every row accounted for");
+    let _ = run(&[]).answers(Exit::Ok, "ok", "every row accounted for");
 }
