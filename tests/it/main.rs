@@ -42,3 +42,4 @@ mod selftest;
 mod snapshot;
 mod thresholds;
 mod tools;
+mod truth;
