@@ -17,6 +17,7 @@ pub fn judge(outcome: &Outcome, tally: &mut Tally) -> Vec<String> {
     tally.statements += outcome.case.migration.statements;
     if let Some(why) = &outcome.failed {
         tally.failed += 1;
+        *tally.refusals.entry(why.clone()).or_default() += 1;
         if why.contains("syntax error") {
             wrong.push(format!("the migration is no SQL: {why}"));
         }

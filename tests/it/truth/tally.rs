@@ -9,6 +9,8 @@ pub struct Tally {
     pub cases: usize,
     pub statements: usize,
     pub failed: usize,
+    /// Why PostgreSQL refused them.
+    pub refusals: BTreeMap<String, usize>,
     /// Rows, columns or values gone of one table.
     pub losses: usize,
     pub named: usize,
@@ -70,6 +72,9 @@ impl Tally {
         self.unknown += other.unknown;
         self.harmless += other.harmless;
         self.alarmed += other.alarmed;
+        for (why, count) in other.refusals {
+            *self.refusals.entry(why).or_default() += count;
+        }
         for (rule, count) in other.alarms {
             *self.alarms.entry(rule).or_default() += count;
         }
