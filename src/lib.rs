@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod check;
 pub mod compare;
 pub mod database;
+pub mod doctor;
 pub mod event;
 pub mod judge;
 pub mod keep;

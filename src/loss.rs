@@ -22,6 +22,8 @@ pub struct Loss {
     pub share: Option<Share>,
     /// Why the numbers are no exact ones, where they are not.
     pub doubt: Option<String>,
+    /// Why the statement will fail on the rows that are there, where it surely will.
+    pub fails: Option<String>,
 }
 
 /// A part of a whole: rows of a table, or values of a column.

@@ -86,6 +86,10 @@ pub fn weigh(finding: &mut Finding) {
 
 /// How bad it is that a statement with a WHERE takes that much, or reaches other tables.
 fn by_share(rule: &str, loss: &Loss) -> Severity {
+    if rule == "narrow-type" {
+        let is_loss = loss.values.is_exact() && loss.values != Count::Exact(0);
+        return if is_loss { Severity::Warning } else { Severity::Note };
+    }
     if !matches!(rule, "delete" | "update-overwrite") {
         return Severity::Note;
     }
@@ -129,7 +133,12 @@ fn with_amounts(message: &str, loss: &Loss) -> String {
         return format!("{message} (how much is not known)");
     }
     match (loss.rows == Count::Exact(0), loss.values == Count::Exact(0)) {
-        (true, true) => format!("{message} (nothing is there to lose)"),
+        (true, true) => match loss.share {
+            Some(share) if share.of > 0 => {
+                format!("{message} (0 of {} change)", plural(share.of, "value"))
+            }
+            _ => format!("{message} (nothing is there to lose)"),
+        },
         (false, true) => format!("{message} ({rows})"),
         (true, false) => format!("{message} ({values})"),
         (false, false) => format!("{message} ({rows} and {values})"),

@@ -41,6 +41,10 @@ pub struct Record {
     pub child: Option<ChildOutcome>,
     /// Before and after.
     pub comparison: Option<Comparison>,
+    /// What `rowsafe doctor` looked at.
+    pub checks: Vec<Check>,
+    /// Numbers to watch over time, where they were looked at.
+    pub vitals: Option<Vitals>,
     /// What took how long.
     pub phases: Vec<Phase>,
     /// The answer, once there is one.
@@ -299,4 +303,58 @@ impl Record {
     pub fn database_name(&self) -> &str {
         self.database.as_ref().map_or("the database", |reached| &reached.identity.database)
     }
+}
+
+/// One thing that `rowsafe doctor` looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at: `connection`, `rights`.
+    pub name: &'static str,
+    /// How it is.
+    pub status: CheckStatus,
+    /// One sentence.
+    pub message: String,
+    /// What to do, first thing first.
+    pub hints: Vec<String>,
+}
+
+/// How something is that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CheckStatus {
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Worth doing something about.
+    Warning,
+    /// A run would fail, or would not be safe.
+    Failed,
+}
+
+impl CheckStatus {
+    /// Every status, the best first.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Note, Self::Warning, Self::Failed];
+
+    /// The word in the reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Numbers to watch over time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// The database that was asked for, reached or not.
+    pub database: String,
+    /// When the last verified snapshot of everything was taken.
+    pub last_snapshot: Option<jiff::Timestamp>,
+    /// All rows, counted.
+    pub rows: Option<u64>,
+    /// Bytes of the database.
+    pub bytes: Option<u64>,
 }

@@ -64,6 +64,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Plan, agree, keep a verified snapshot, run the migration command, compare
     Run(RunArgs),
+    /// Say whether a run is safe here: connection, identity, rights, tools, space, age of snapshots
+    Doctor(DoctorArgs),
     /// Put back what a snapshot holds
     Restore(RestoreArgs),
     /// Show every setting and where it comes from
@@ -207,7 +209,7 @@ pub struct RunArgs {
 }
 
 /// What says what is pending, and what of it is agreed to.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct PlanningArgs {
     /// Agree to a finding: 'RULE OBJECT: REASON', 'RULE OBJECT rows<=500: REASON'
     #[arg(long, value_name = "AGREEMENT")]
@@ -247,6 +249,26 @@ pub struct PlanArgs {
     #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
     pub format: report::Format,
     /// The migration command, as it is typed without rowsafe
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `rowsafe doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe doctor\n  \
+    rowsafe doctor -- alembic upgrade head\n  \
+    rowsafe doctor --output prometheus=/var/lib/node_exporter/rowsafe.prom\n\n\
+    Exit codes:\n  \
+    0 a run is safe here         2 usage or configuration\n  \
+    7 a run would fail, or would not be safe")]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// How to print the report
+    #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
+    pub format: report::Format,
+    /// The migration command, where it names the database
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config;
+mod doctor;
 mod explain;
 mod init;
 mod outputs;
@@ -63,6 +64,7 @@ pub fn main() -> Exit {
         Command::Init(args) => init::main(&args, &context),
         Command::Plan(args) => plan::main(&args, &context),
         Command::Run(args) => run::main(&args, &context),
+        Command::Doctor(args) => doctor::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),

@@ -58,7 +58,8 @@ pub async fn values(
     for unit in wanted {
         let blocks = rows.iter().filter(|entry| unit.leaves.iter().any(|l| l.oid == entry.oid));
         let blocks = blocks.count();
-        if blocks == 0 {
+        // Beside partitions that were kept there may be some that were not.
+        if blocks < unit.leaves.len() {
             elsewhere.push(unit);
         } else {
             let name = unit.table.name.clone();

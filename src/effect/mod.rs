@@ -11,6 +11,7 @@ mod calls;
 mod clear;
 mod client;
 mod copy;
+pub mod demands;
 mod grammar;
 mod insert;
 mod new_row;

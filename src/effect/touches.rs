@@ -103,6 +103,12 @@ pub fn of(statement: &Statement, effects: &[Effect]) -> Touches {
     }
 }
 
+/// Whether it drops or alters something.
+pub fn alters(statement: &Statement) -> bool {
+    let tokens = Tokens::new(statement.text.get(..64).unwrap_or(&statement.text));
+    tokens.is_any(0, &["drop", "alter"])
+}
+
 fn target(tokens: &mut Tokens<'_>, words: &[&str]) -> Touches {
     if !tokens.eat(words) {
         return Touches::Anything;

@@ -230,6 +230,14 @@ impl Known {
         tables
     }
 
+    /// Tables that held rows and hold none, in words.
+    pub fn emptied_tables(&self, inventory: &Inventory, rules: &TableRules) -> Vec<String> {
+        let now = Rows::of(inventory);
+        let held = self.tables.iter().filter(|table| table.rows > 0 && self.counts(table, rules));
+        let emptied = held.filter(|table| now.of_table(table) == Some(0));
+        emptied.map(|table| self.held(table, 0)).collect()
+    }
+
     /// `users held 11,204 rows on …, now 0`.
     pub fn held(&self, table: &KnownTable, now: u64) -> String {
         let (name, rows) = (table.qualified().short(), plural(table.rows, "row"));

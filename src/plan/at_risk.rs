@@ -59,9 +59,10 @@ impl Touched {
         }
     }
 
-    /// Tables that the command touches whatever is pending, such as the tool's own.
-    pub fn always(&mut self, tables: &[QualifiedName], names: &Names) {
-        self.tables.extend(tables.iter().flat_map(|table| names.every(table)));
+    /// The migration tool's own tables are touched whatever is pending.
+    pub fn always(&mut self, relations: &Relations, is_of_tool: impl Fn(&QualifiedName) -> bool) {
+        let of_tool = relations.tables.iter().filter(|table| is_of_tool(&table.name));
+        self.tables.extend(of_tool.map(|table| table.oid));
     }
 
     /// Takes a script into account, before its effects.
@@ -141,8 +142,8 @@ impl Touched {
             | Effect::DefinesFunction { .. }
             | Effect::Prepares { .. }
             | Effect::PerhapsOlder { .. }
-            | Effect::Switches { .. }
-            | Effect::Insert { .. } => {}
+            | Effect::Insert { .. }
+            | Effect::Switches { .. } => {}
         }
     }
 
@@ -196,10 +197,8 @@ impl Touched {
         let mut why = self.why.clone();
         let edges = Edges::with(&relations, &self.attached);
         let tables = edges.whole(self.tables.iter().chain(&followed).copied());
-        let of_objects = |table: u32| {
-            relations.tables.iter().any(|known| known.oid == table && known.names_objects)
-        };
-        let large_objects = self.objects || tables.iter().any(|table| of_objects(*table));
+        let mut naming_objects = relations.tables.iter().filter(|table| table.names_objects);
+        let large_objects = self.objects || naming_objects.any(|table| tables.contains(&table.oid));
         let oids: BTreeSet<u32> = relations.tables.iter().map(|table| table.oid).collect();
         // A table that came since the names were read is known to nobody.
         if !tables.is_subset(&oids) {
@@ -212,7 +211,7 @@ impl Touched {
     }
 
     /// The tables whose rows follow those that are changed, deleted or truncated.
-    pub fn followed(&self, relations: &Relations) -> BTreeSet<u32> {
+    fn followed(&self, relations: &Relations) -> BTreeSet<u32> {
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let follows = relations.keys.iter().filter(|key| key.follows);
         let parts = relations.children.iter().chain(&self.attached).chain(&self.follows);

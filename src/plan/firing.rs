@@ -1,9 +1,6 @@
-//! Triggers and rules that a pending statement may make fire: what they do is not in the statement.
+//! What may fire without having been read: triggers and rules that the batch itself makes, and event
+//! triggers where DDL is in a body.
 
-use std::collections::BTreeSet;
-
-use crate::db::postgres::relations::{Firing, Relations};
-use crate::effect::Effect;
 use crate::rules::ScriptReading;
 
 /// The words that make triggers and rules fire.
@@ -13,64 +10,41 @@ const VERBS: [&str; 6] = ["insert", "update", "delete", "merge", "copy", "trunca
 /// `BEFORE INSERT OR UPDATE`.
 const DEFINING: [&str; 6] = ["on", "for", "before", "after", "or", "of"];
 
-/// What may fire, a clause each: a statement changes rows and names the table, or rows of the table
-/// follow others.
-pub fn doubts(
-    readings: &[ScriptReading<'_>],
-    followed: &BTreeSet<u32>,
-    relations: &Relations,
-) -> Vec<String> {
+/// What may fire unread, a clause each.
+pub fn doubts(readings: &[ScriptReading<'_>], event_triggers: &[String]) -> Vec<String> {
     let statements = readings.iter().flat_map(|reading| &reading.statements);
-    let texts = statements.map(|(statement, _)| statement.text.to_lowercase());
-    let changing: Vec<String> = texts.filter(|text| changes_rows(text)).collect();
-    let may_fire = |firing: &&Firing| {
-        let names = with_renamed(&firing.names, readings);
-        followed.contains(&firing.table)
-            || changing.iter().any(|text| names.iter().any(|name| mentions(text, name)))
-    };
-    let fires = relations.firing.iter().filter(may_fire);
-    let mut doubts: Vec<String> = fires
-        .map(|firing| format!("what {} does could not be read in full", firing.what))
-        .collect();
-    let has_statements = readings.iter().any(|reading| !reading.statements.is_empty());
-    if has_statements {
-        let events = relations.event_triggers.iter();
-        doubts.extend(events.map(|name| format!("what event trigger {name} does is not known")));
+    let texts: Vec<String> =
+        statements.map(|(statement, _)| statement.text.to_lowercase()).collect();
+    let mut doubts = Vec::new();
+    let made = texts.iter().position(|text| makes_fire(text));
+    if made.is_some_and(|made| texts[made..].iter().any(|text| changes_rows(text))) {
+        doubts.push("a trigger that is made here may fire: it was not read".to_owned());
+    }
+    if texts.iter().any(|text| changes_shape_within(text)) {
+        let events = event_triggers.iter();
+        doubts.extend(events.map(|name| format!("what event trigger `{name}` does is not known")));
     }
     doubts
 }
 
-/// The names in lower case, and what the batch renames them to.
-fn with_renamed(names: &BTreeSet<String>, readings: &[ScriptReading<'_>]) -> BTreeSet<String> {
-    let mut all: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    let effects = readings.iter().flat_map(|reading| &reading.statements).flat_map(|(_, all)| all);
-    for effect in effects {
-        if let Effect::RenameTable { from, to } = effect
-            && all.contains(&from.name.to_lowercase())
-        {
-            all.insert(to.name.to_lowercase());
-        }
-    }
-    all
-}
-
-/// Whether a name stands in a text, both in lower case. Escaped it can be any name.
-fn mentions(text: &str, name: &str) -> bool {
-    let is_word = name.chars().all(is_of_word);
-    text.contains("u&\"")
-        || if is_word { words(text).any(|word| word == name) } else { text.contains(name) }
-}
-
-fn is_of_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_'
-}
-
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|character| !is_of_word(character)).filter(|word| !word.is_empty())
+    let is_of_word = |character: char| character.is_alphanumeric() || character == '_';
+    text.split(move |character| !is_of_word(character)).filter(|word| !word.is_empty())
 }
 
-/// Whether a statement in lower case may change rows, as far as its words tell; what a body or a
-/// string holds counts too.
+/// Whether a statement in lower case makes a trigger or a rule.
+fn makes_fire(text: &str) -> bool {
+    let has = |wanted: &str| words(text).any(|word| word == wanted);
+    has("create") && (has("trigger") || has("rule"))
+}
+
+/// Whether there may be DDL in it that is not the statement itself.
+fn changes_shape_within(text: &str) -> bool {
+    let is_ddl = |word: &str| matches!(word, "create" | "alter" | "drop" | "comment" | "security");
+    !words(text).next().is_none_or(is_ddl) && words(text).any(is_ddl)
+}
+
+/// Whether it may change rows; what a body or a string holds counts too.
 fn changes_rows(text: &str) -> bool {
     let mut words = words(text);
     let mut before = match words.next() {
@@ -89,36 +63,50 @@ fn changes_rows(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{changes_rows, mentions};
+    use super::{changes_rows, doubts};
+    use crate::rules;
+    use crate::script::{Origin, Script};
+
+    fn check(sql: &str) -> usize {
+        let script = Script::known(Origin::default(), sql.to_owned());
+        doubts(&[rules::read(&script)], &["log_ddl".to_owned()]).len()
+    }
 
     #[test]
     fn what_changes_rows_is_told_from_what_defines() {
         for text in [
             "insert into a values (1)",
-            "WITH x AS (DELETE FROM a RETURNING *) SELECT * FROM x",
-            "DO $$ BEGIN UPDATE a SET b = 1; END $$",
-            "COPY a FROM stdin",
-            "MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE",
+            "with x as (delete from a returning *) select * from x",
+            "do $$ begin update a set b = 1; end $$",
+            "copy a from stdin",
+            "merge into a using b on true when matched then delete",
         ] {
-            assert!(changes_rows(&text.to_lowercase()), "{text}");
+            assert!(changes_rows(text), "{text}");
         }
         for text in [
-            "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c ON DELETE CASCADE ON UPDATE SET NULL",
-            "CREATE TRIGGER t BEFORE INSERT OR UPDATE OF b ON a EXECUTE FUNCTION f()",
-            "SELECT * FROM a FOR UPDATE",
-            "GRANT INSERT, UPDATE ON a TO b",
-            "CREATE TABLE updates (last_update timestamp)",
+            "alter table a add foreign key (b) references c on delete cascade on update set null",
+            "create trigger t before insert or update of b on a execute function f()",
+            "select * from a for update",
+            "grant insert, update on a to b",
+            "create table updates (last_update timestamp)",
             "",
         ] {
-            assert!(!changes_rows(&text.to_lowercase()), "{text}");
+            assert!(!changes_rows(text), "{text}");
         }
     }
 
     #[test]
-    fn a_name_is_a_word_of_the_text() {
-        assert!(mentions("insert into app.users values (1)", "users"));
-        assert!(mentions("insert into \"my users\" values (1)", "my users"));
-        assert!(mentions("insert into u&\"\\0061\" values (1)", "users"));
-        assert!(!mentions("update alembic_version set version_num = '1'", "version"));
+    fn a_trigger_of_the_batch_counts_where_rows_change_after_it() {
+        let make = "CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()";
+        assert_eq!(check(&format!("{make}; INSERT INTO a VALUES (1)")), 1);
+        assert_eq!(check(&format!("INSERT INTO a VALUES (1); {make}")), 0);
+        assert_eq!(check(make), 0);
+    }
+
+    #[test]
+    fn event_triggers_fire_by_ddl_in_a_body() {
+        assert_eq!(check("DELETE FROM a"), 0);
+        assert_eq!(check("DROP TABLE a"), 0, "read where the statement is");
+        assert_eq!(check("DO $$ BEGIN DROP TABLE a; END $$"), 1);
     }
 }

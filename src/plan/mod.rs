@@ -7,13 +7,14 @@ pub mod keep_plan;
 mod named;
 mod outline;
 pub mod scope;
+mod walk;
 
 use tokio_postgres::Client;
 
-use self::along::{Along, Called};
+use self::along::Along;
+use self::walk::{Measured, Walk};
 use crate::db::postgres::measure::Measuring;
-use crate::db::postgres::{refusal, relations};
-use crate::effect::Effect;
+use crate::db::postgres::{refusal, relations, version_table};
 use crate::exit::Exit;
 use crate::finding::{
     Allowance, AllowanceSource, Certainty, Finding, Object, ObjectKind, Place, Severity,
@@ -24,9 +25,10 @@ use crate::pending::Pending;
 use crate::plan::at_risk::{Risk, Touched};
 use crate::policy;
 use crate::record::{PlannedStatement, ScriptSummary};
-use crate::rules::{self, Found, ScriptReading};
+use crate::rules::{self, ScriptReading};
 use crate::script::{Knowledge, Script};
 use crate::sql::Statement;
+use crate::text::QualifiedName;
 
 /// What is pending, and what is known of it.
 #[derive(Debug)]
@@ -41,6 +43,36 @@ pub struct Plan {
     pub risk: Risk,
     /// What triggers set in rows that a statement changes anyway: nothing to agree to.
     pub quiet: Vec<TableLoss>,
+    /// The statements that will fail on what is there.
+    pub doomed: Vec<Doomed>,
+}
+
+/// A statement that will fail, which is no loss by itself; but what came before it may stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doomed {
+    /// Where it is.
+    pub place: Place,
+    /// The statement, as written.
+    pub statement: String,
+    /// Why it fails: PostgreSQL's own words where it has said them.
+    pub why: String,
+}
+
+impl Doomed {
+    /// The warning of it: where, and why.
+    pub fn warning(&self) -> String {
+        let line = self.place.position.map(|at| format!(":{}", at.line)).unwrap_or_default();
+        let path = self.place.path.as_deref().or(self.place.revision.as_deref());
+        match path {
+            Some(path) => format!("{path}{line} will fail: {}", self.why),
+            None => format!("the command will fail: {}", self.why),
+        }
+    }
+
+    fn of(script: &Script, statement: &Statement, why: String) -> Self {
+        let place = rules::place_of(script, statement);
+        Self { place, statement: statement.text.clone(), why }
+    }
 }
 
 impl Plan {
@@ -129,10 +161,9 @@ pub async fn make(
     let mut measuring = Measuring::start(client).await.map_err(asked)?;
     let mut along = Along::start(client).await.map_err(asked)?;
     let mut touched = Touched::default();
-    touched.always(&pending.version_tables, measuring.names());
-    let measured = measured(&mut measuring, &mut along, &readings, &mut touched);
-    let measured = measured.await.map_err(asked)?;
-    let (mut findings, schemas): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
+    let mut walk = Walk { measuring: &mut measuring, along: &mut along, touched: &mut touched };
+    let Measured { findings, doomed } = walk.through(&readings).await.map_err(asked)?;
+    let (mut findings, schemas): (Vec<_>, Vec<_>) = findings.into_iter().unzip();
     let (comments, malformed) = written(&readings);
     let all: Vec<Allowance> = comments.into_iter().chain(allowances.iter().cloned()).collect();
     let used = policy::agree(&mut findings, &schemas, &all);
@@ -140,6 +171,8 @@ pub async fn make(
         let exceeded = policy::exceeded(finding, schema.as_deref(), &all);
         if let Some(why) = exceeded.filter(|_| finding.allowance.is_none()) {
             finding.message = format!("{}: {why}", finding.message);
+            // A person has said how many are too many.
+            finding.severity = finding.severity.max(Severity::Warning);
         }
         finding.object.schema = finding.object.schema.take().or(schema);
     }
@@ -161,91 +194,17 @@ pub async fn make(
     findings.iter().for_each(|finding| touched.finding(finding));
     pending.unasked.iter().for_each(|why| touched.doubt(why));
     let relations = relations::read(client).await.map_err(asked)?;
-    for doubt in firing::doubts(&readings, &touched.followed(&relations), &relations) {
+    for doubt in firing::doubts(&readings, &relations.event_triggers) {
         touched.doubt(doubt);
     }
+    let is_of_tool = |name: &QualifiedName| {
+        version_table::is_of_tool(name) || pending.version_tables.contains(name)
+    };
+    touched.always(&relations, is_of_tool);
     let risk = touched.risk(relations);
     let statements = outline::of(&readings, &findings);
     let scripts = readings.iter().map(summary).collect();
-    Ok(Plan { scripts, statements, findings, risk, quiet: along.into_quiet() })
-}
-
-/// Measures each finding where it stands in the batch, with what the names mean at that point; the
-/// schema of a name that was written without one comes beside it.
-async fn measured(
-    measuring: &mut Measuring<'_>,
-    along: &mut Along<'_>,
-    readings: &[ScriptReading<'_>],
-    touched: &mut Touched,
-) -> Result<Vec<(Finding, Option<String>)>, tokio_postgres::Error> {
-    let mut found = rules::found(readings).into_iter().peekable();
-    let mut findings = Vec::new();
-    for (number, (reading, caused)) in readings.iter().zip(rules::resolved(readings)).enumerate() {
-        touched.script(reading.script);
-        if !matches!(reading.script.knowledge, Knowledge::Known) {
-            measuring.names().lose("a script before it could not be read in full");
-        }
-        let script = reading.script;
-        let mut last: Option<&Statement> = None;
-        let mut statements = reading.statements.iter().map(|(statement, _)| statement);
-        let mut passing = reading.statements.iter().peekable();
-        for (statement, effect) in caused {
-            while let Some((passed, effects)) =
-                passing.next_if(|(passed, _)| !std::ptr::eq(passed, statement))
-            {
-                measuring.pass(passed, effects);
-            }
-            if last.is_none_or(|last| !std::ptr::eq(last, statement)) {
-                last = Some(statement);
-                let shape = along.fired_by_shape(measuring, script, &mut statements, last).await?;
-                findings.extend(shape.into_iter().map(|finding| (finding, None)));
-            }
-            let mut does = None;
-            // Those about the whole script come before those of its statements.
-            while let Some(Found { mut finding, effect: of, .. }) = found
-                .next_if(|found| found.effect.is_none_or(|(_, found)| std::ptr::eq(found, effect)))
-            {
-                if let (Some(_), Effect::CallsFunction { name }) = (of, effect) {
-                    let called = along.called(measuring, script, name, finding).await?;
-                    let Called { findings: told, effects } = called;
-                    for finding in told {
-                        let schema = schema_of(&finding.object, measuring);
-                        findings.push((finding, schema));
-                    }
-                    does = effects;
-                    continue;
-                }
-                if of.is_some() {
-                    if is_widening(effect, measuring) {
-                        continue;
-                    }
-                    finding.loss = along.loss(measuring, effect, Some(statement)).await?;
-                    policy::weigh(&mut finding);
-                }
-                let schema = schema_of(&finding.object, measuring);
-                findings.push((finding, schema));
-            }
-            let by_itself = along.fired(measuring, (number, script), (statement, effect)).await?;
-            findings.extend(by_itself.into_iter().map(|finding| (finding, None)));
-            along.advance(measuring, statement, effect);
-            for effect in does.as_deref().unwrap_or_else(|| std::slice::from_ref(effect)) {
-                touched.effect(script, effect, measuring.names());
-                measuring.names().advance(effect);
-            }
-        }
-        passing.for_each(|(passed, effects)| measuring.pass(passed, effects));
-        let shape = along.fired_by_shape(measuring, script, &mut statements, None).await?;
-        findings.extend(shape.into_iter().map(|finding| (finding, None)));
-    }
-    findings.extend(found.map(|found| (found.finding, None)));
-    Ok(findings)
-}
-
-/// Whether it changes a column to a type that holds whatever the column holds now.
-fn is_widening(effect: &Effect, measuring: &Measuring<'_>) -> bool {
-    let Effect::ChangeType { table, column, to, using: None } = effect else { return false };
-    let types = measuring.column_types(table, column);
-    !types.is_empty() && types.iter().all(|old| rules::widens(old, to))
+    Ok(Plan { scripts, statements, findings, doomed, risk, quiet: along.into_quiet() })
 }
 
 /// The schema that a name written without one means on this database.

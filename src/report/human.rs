@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::checks;
 use super::findings::{self, WIDTH, wrapped};
 use super::planned;
 use crate::finding::{Finding, Severity};
@@ -55,7 +56,9 @@ pub fn plan(record: &Record) -> String {
 /// Everything there is to say, in the order in which it happened.
 pub fn report(record: &Record) -> String {
     let mut out = String::new();
-    if record.command == "check" {
+    if record.command == "doctor" {
+        out.push_str(&checks::all(&record.checks));
+    } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));
         if !record.findings.is_empty() {

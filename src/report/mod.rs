@@ -1,5 +1,6 @@
 //! How a story is told to people and programs. Reports read a `Record` and nothing else.
 
+mod checks;
 mod facts;
 mod findings;
 mod github;
@@ -9,6 +10,7 @@ mod json;
 mod junit;
 pub mod model;
 mod planned;
+pub mod prometheus;
 pub mod reference;
 mod sarif;
 mod source;

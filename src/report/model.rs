@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
-use crate::record::{KeepSummary, PlannedStatement, Record};
+use crate::record::{Check, KeepSummary, PlannedStatement, Record};
 use crate::text::QualifiedName;
 use crate::verdict::{Compared, Lost, Status, TableChange, ValuesGone};
 
@@ -42,6 +42,8 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Child<'a>>,
     tables: Vec<TableModel<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<CheckModel<'a>>,
     phases: Vec<Phase>,
 }
 
@@ -221,6 +223,16 @@ struct ColumnModel<'a> {
     status: &'static str,
 }
 
+/// One thing that `rowsafe doctor` looked at.
+#[derive(Debug, Serialize)]
+struct CheckModel<'a> {
+    name: &'static str,
+    /// `ok`, `note`, `warning`, `failed`.
+    status: &'static str,
+    message: &'a str,
+    hints: &'a [String],
+}
+
 #[derive(Debug, Serialize)]
 struct Phase {
     name: &'static str,
@@ -256,6 +268,7 @@ impl<'a> Report<'a> {
             snapshot: snapshot(record),
             child: child(record),
             tables: tables(record),
+            checks: record.checks.iter().map(check).collect(),
             phases: record
                 .phases
                 .iter()
@@ -337,6 +350,11 @@ fn child(record: &Record) -> Option<Child<'_>> {
         seconds: child.seconds,
         abandoned: child.is_abandoned,
     })
+}
+
+fn check(check: &Check) -> CheckModel<'_> {
+    let (message, hints) = (check.message.as_str(), check.hints.as_slice());
+    CheckModel { name: check.name, status: check.status.name(), message, hints }
 }
 
 fn tables(record: &Record) -> Vec<TableModel<'_>> {

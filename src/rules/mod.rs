@@ -17,7 +17,9 @@ pub use text::{RULES, Rule};
 use crate::effect::batch::{self, Standing};
 use crate::effect::called::Definitions;
 use crate::effect::{self, Effect};
-use crate::finding::{AllowComment, Certainty, Finding, Object, ObjectKind, Severity, Snippet};
+use crate::finding::{
+    AllowComment, Certainty, Finding, Object, ObjectKind, Place, Severity, Snippet,
+};
 use crate::script::{Knowledge, Script};
 use crate::sql::{self, Statement};
 use crate::text::Position;
@@ -124,6 +126,11 @@ pub fn found<'a>(readings: &'a [ScriptReading<'a>]) -> Vec<Found<'a>> {
         }
     }
     all
+}
+
+/// The place of a statement, for what is no finding.
+pub fn place_of(script: &Script, statement: &Statement) -> Place {
+    place::of(script, statement, "", &Object::bare(ObjectKind::Script, ""))
 }
 
 /// Whether there is a rule of this id.

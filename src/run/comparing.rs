@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Ran, Ready, note};
-use crate::compare::{self, Found, Images, Sides};
+use crate::compare::{self, Found, Sides};
 use crate::db::connect::{SessionOptions, connect};
 use crate::db::postgres::inventory::{self, Held};
 use crate::db::postgres::touched::Touched;
@@ -94,7 +94,7 @@ async fn look(
         compare: request.compare,
         touched: &touched,
         bookkeeping: &bookkeeping,
-        images: &Images::new(),
+        images: &ready.images,
     };
     let kept = kept(request, record)?;
     let comparing = |done, total| observer.notice(Event::Comparing { done, total });

@@ -131,19 +131,22 @@ fn whatever_is_not_known_keeps_everything() {
         ("function", "SELECT purge();"),
         ("view", "UPDATE recent SET line = 'x' WHERE n = 1;"),
         ("trigger", "INSERT INTO watched VALUES (1);"),
-        ("rule", "INSERT INTO ruled VALUES (1);"),
+        (
+            "made",
+            "CREATE TRIGGER t BEFORE INSERT ON regions FOR EACH ROW
+                  EXECUTE FUNCTION fired(); INSERT INTO regions VALUES (1000000);",
+        ),
     ];
     for (name, sql) in cases {
         let story = shop(&format!("at_risk_unknown_{name}"));
         story.db.execute(
-            "CREATE FUNCTION purge() RETURNS void LANGUAGE sql AS 'DELETE FROM logs';
+            "CREATE FUNCTION purge() RETURNS void LANGUAGE plpgsql AS
+                 'BEGIN EXECUTE (SELECT ''SELECT '' || min(n) FROM logs); END';
              CREATE VIEW recent AS SELECT * FROM logs WHERE n < 10;
              CREATE TABLE watched (id int);
              CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS
-                 'BEGIN DELETE FROM logs; RETURN new; END';
-             CREATE TRIGGER t BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION fired();
-             CREATE TABLE ruled (id int);
-             CREATE RULE r AS ON INSERT TO ruled DO ALSO DELETE FROM regions WHERE id > 100;",
+                 'BEGIN EXECUTE (SELECT ''SELECT '' || min(n) FROM logs); RETURN new; END';
+             CREATE TRIGGER t BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION fired();",
         );
         let told = story.migrate(sql, &["--fail-on", "never"]);
         holds(&story, &ALL);
@@ -151,6 +154,36 @@ fn whatever_is_not_known_keeps_everything() {
         assert_eq!(manifest["scope"], "all", "{name}\n{}", told.outcome);
         assert_eq!(manifest["schema"], "rowsafe.snapshot/1");
         assert_eq!(manifest["large_objects"], 1);
+    }
+}
+
+/// What bodies do is at risk, be it harmful enough to be told or not.
+#[test]
+fn what_triggers_rules_and_functions_touch_is_at_risk() {
+    needs_postgres!();
+    let story = shop("at_risk_bodies");
+    story.db.execute(
+        "CREATE TABLE watched (id int);
+         CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN DELETE FROM logs WHERE n = 1; RETURN new; END';
+         CREATE TRIGGER t BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION fired();
+         CREATE TABLE ruled (id int);
+         CREATE RULE r AS ON INSERT TO ruled DO ALSO UPDATE regions SET id = id WHERE id > 100;
+         CREATE TABLE totals_of (id int PRIMARY KEY, n int);
+         INSERT INTO totals_of VALUES (1, 1);
+         CREATE FUNCTION add_up() RETURNS void LANGUAGE sql AS
+             'INSERT INTO totals_of VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET n = 2';",
+    );
+    let flags = ["--fail-on", "never"];
+    for (sql, expected) in [
+        ("INSERT INTO watched VALUES (1);", &[("logs", 500)][..]),
+        ("INSERT INTO ruled VALUES (1);", &[("regions", 3)][..]),
+        ("SELECT add_up();", &[("totals_of", 1)][..]),
+    ] {
+        let told = story.migrate(sql, &flags);
+        assert_eq!(manifest(&story)["scope"], "at-risk", "{sql}\n{}", told.outcome);
+        holds(&story, expected);
+        std::fs::remove_dir_all(&story.snapshots()[0]).unwrap();
     }
 }
 
@@ -210,6 +243,20 @@ fn a_loss_in_a_table_that_was_not_kept_is_said_to_be_there_no_more() {
     assert!(hints.contains("put back what is in it: rowsafe restore"), "{hints}");
 }
 
+/// Half of the partitions is no picture of the table before.
+#[test]
+fn values_of_a_table_that_was_kept_in_part_are_not_said_to_be_compared() {
+    needs_postgres!();
+    let story = shop("at_risk_in_part");
+    story.sandbox.write("told.sql", "UPDATE events_2 SET id = 1 WHERE id = 3;");
+    story.sandbox.write("migration.sql", "UPDATE events_1 SET id = id + 1000;");
+    let flags = ["--sql", "told.sql", "--snapshot", "at-risk", "--fail-on", "never"];
+    let told = story.run(&flags, &shell_words::join(["sh", "-c", PSQL]));
+    holds(&story, &[("events", 30)]);
+    let said = "the values of `events` were not compared";
+    assert!(told.outcome.stderr.contains(said), "{}", told.outcome);
+}
+
 #[test]
 fn what_was_lost_comes_back_and_what_was_not_kept_is_refused() {
     needs_postgres!();
@@ -227,6 +274,32 @@ fn what_was_lost_comes_back_and_what_was_not_kept_is_refused() {
     let told = story.restore_here(&["latest"]);
     let _ = told.answers(Exit::Blocked, "blocked", "no rows of 1 table that is gone or empty");
     assert_eq!(story.db.count("logs"), 0);
+}
+
+#[test]
+fn a_narrow_snapshot_makes_a_whole_database_with_the_rows_that_it_has() {
+    needs_postgres!();
+    let story = shop("at_risk_into");
+    story.db.execute("CREATE MATERIALIZED VIEW rare AS SELECT 10 / count(*) AS per FROM logs");
+    let sql = "TRUNCATE events_2; ALTER TABLE orders DROP COLUMN customer;";
+    agree(story.migrate(sql, &["--fail-on", "never"]));
+    holds(&story, &[("customers", 40), ("events", 30), ("orders", 100), ("regions", 3)]);
+    let name = "at_risk_into_before";
+    let told = story.restore(&["latest", "--into", name]);
+    let told = told.answers(Exit::Ok, "ok", "173 rows of 4 tables, counted again");
+    let said =
+        "holds only what was at risk: 4 of 6 tables will have rows, the others are made empty";
+    assert!(told.outcome.stderr.contains(said), "{}", told.outcome);
+    let beside = Server::shared().admin(name);
+    let count = |what: &str| beside.query_one_i64(&format!("SELECT count(*) FROM {what}"));
+    assert_eq!((count("customers"), count("orders"), count("logs")), (40, 100, 0));
+    assert_eq!((count("events_1"), count("events_2")), (0, 30));
+    assert_eq!(
+        count("orders o JOIN customers c ON c.id = o.customer JOIN regions r ON r.id = c.region"),
+        100
+    );
+    assert_eq!(count("pg_constraint WHERE contype = 'f' AND convalidated"), 2);
+    assert_eq!(count("pg_matviews WHERE NOT ispopulated"), 2);
 }
 
 #[test]
@@ -340,7 +413,7 @@ fn the_plan_says_what_would_be_kept_and_how_long_that_takes() {
     assert!((seconds - expected).abs() < 0.01, "{seconds} {expected}");
 
     // Nobody's lock is waited for: then the catalogue's estimate is shown.
-    story.db.execute("ANALYZE");
+    story.db.execute("ANALYZE regions, customers");
     let holder = story.db.session();
     holder.execute("BEGIN; LOCK TABLE regions");
     let estimated = plan();

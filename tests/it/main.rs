@@ -21,6 +21,8 @@ mod check;
 mod connect;
 mod corpus;
 mod docs;
+mod doctor;
+mod doomed;
 mod explain;
 mod formats;
 mod fuzz_regressions;

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod dependents;
 pub mod event_triggers;
 pub mod functions;
+pub mod health;
 pub mod identity;
 pub mod inventory;
 pub mod keys;
@@ -36,6 +37,21 @@ pub fn server_message(error: &tokio_postgres::Error) -> String {
         },
         None => "the connection was lost".to_owned(),
     }
+}
+
+/// The server's own words for an error that a row may have caused: without the values that it names,
+/// which are nobody's business outside of the database.
+pub fn message_without_values(error: &tokio_postgres::Error) -> String {
+    let Some(db) = error.as_db_error() else { return server_message(error) };
+    // Class 22: data exceptions.
+    if !db.code().code().starts_with("22") {
+        return db.message().to_owned();
+    }
+    let parts: Vec<&str> = db.message().split('"').collect();
+    let named =
+        |(at, part): (usize, &&str)| if at % 2 == 0 { (*part).to_owned() } else { "…".into() };
+    let message: String = parts.iter().enumerate().map(named).collect();
+    message.trim_end_matches(['…', ' ']).trim_end_matches(':').to_owned()
 }
 
 /// Whether the server said this.

@@ -1,7 +1,7 @@
-//! How tables hang together: foreign keys, partitions and inheritance, and where a trigger or a rule
-//! does more than a statement says. Catalogue only; it waits for nobody's lock.
+//! How tables hang together: foreign keys, partitions and inheritance, and how large they are.
+//! Catalogue only; it waits for nobody's lock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use tokio_postgres::{Client, Error};
 
@@ -16,8 +16,6 @@ pub struct Relations {
     pub keys: Vec<ForeignKey>,
     /// Partitions and inheritance: the oids of parent and child.
     pub children: Vec<(u32, u32)>,
-    /// What fires beside a statement.
-    pub firing: Vec<Firing>,
     /// Event triggers, which fire at DDL.
     pub event_triggers: Vec<String>,
 }
@@ -48,18 +46,6 @@ pub struct ForeignKey {
     pub follows: bool,
 }
 
-/// A table with a trigger, or a table or view with a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Firing {
-    /// The table.
-    pub table: u32,
-    /// Its name, and those of its parents and of views over it: a statement that names one of these
-    /// can make it fire.
-    pub names: BTreeSet<String>,
-    /// `trigger stamp of app.users`.
-    pub what: String,
-}
-
 const TABLES: &str = "
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'r',
        (greatest(c.relpages, 0) + greatest(coalesce(toast.relpages, 0), 0))::int8
@@ -81,40 +67,21 @@ const KEYS: &str = "
 SELECT conrelid, confrelid, confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')
   FROM pg_constraint WHERE contype = 'f'";
 
-const FIRING: &str = "
-WITH RECURSIVE firing(id, owner, what) AS (
-    SELECT oid, tgrelid, 'trigger ' || quote_ident(tgname::text)
-      FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'
-    UNION ALL
-    SELECT oid, ev_class, 'rule ' || quote_ident(rulename::text)
-      FROM pg_rewrite WHERE ev_type <> '1' AND ev_enabled <> 'D' AND oid >= 16384
-), reached(id, owner, what, via) AS (
-    SELECT id, owner, what, owner FROM firing
-    UNION
-    SELECT r.id, r.owner, r.what, next.oid FROM reached r CROSS JOIN LATERAL (
-        SELECT inhparent AS oid FROM pg_inherits WHERE inhrelid = r.via
-        UNION ALL
-        SELECT w.ev_class
-          FROM pg_depend d
-          JOIN pg_rewrite w ON w.oid = d.objid
-          JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
-         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
-           AND d.refobjid = r.via AND w.ev_class <> r.via
-    ) next
-)
-SELECT r.owner, r.what || ' of ' || r.owner::regclass::text, array_agg(DISTINCT c.relname::text)
-  FROM reached r JOIN pg_class c ON c.oid = r.via
- GROUP BY r.id, r.owner, r.what
- ORDER BY 2";
+/// Those of extensions look after the extension's own tables.
+const EVENT_TRIGGERS: &str = "
+SELECT evtname::text FROM pg_event_trigger e
+ WHERE evtenabled <> 'D' AND evtevent <> 'login'
+   AND NOT EXISTS (SELECT FROM pg_depend d
+                    WHERE d.deptype = 'e' AND (d.classid, d.objid) IN
+                          (('pg_event_trigger'::regclass, e.oid), ('pg_proc'::regclass, e.evtfoid)))
+ ORDER BY 1";
 
 /// Reads how the tables of a database hang together.
 pub async fn read(client: &Client) -> Result<Relations, Error> {
     let tables = client.query(TABLES, &[]).await?;
     let keys = client.query(KEYS, &[]).await?;
     let children = client.query("SELECT inhparent, inhrelid FROM pg_inherits", &[]).await?;
-    let firing = client.query(FIRING, &[]).await?;
-    let events = "SELECT evtname::text FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1";
-    let events = client.query(events, &[]).await?;
+    let events = client.query(EVENT_TRIGGERS, &[]).await?;
     Ok(Relations {
         tables: tables.iter().map(relation).collect(),
         keys: keys
@@ -122,14 +89,6 @@ pub async fn read(client: &Client) -> Result<Relations, Error> {
             .map(|row| ForeignKey { child: row.get(0), parent: row.get(1), follows: row.get(2) })
             .collect(),
         children: children.iter().map(|row| (row.get(0), row.get(1))).collect(),
-        firing: firing
-            .iter()
-            .map(|row| Firing {
-                table: row.get(0),
-                what: row.get(1),
-                names: row.get::<_, Vec<String>>(2).into_iter().collect(),
-            })
-            .collect(),
         event_triggers: events.iter().map(|row| row.get(0)).collect(),
     })
 }

@@ -35,7 +35,12 @@ pub struct Along<'a> {
     told: HashSet<(usize, u32)>,
     /// What triggers set in the row at hand: part of the plan, and nothing to agree to.
     quiet: Vec<TableLoss>,
+    /// What the bodies do that fired since somebody asked.
+    ran: Vec<Effect>,
 }
+
+/// A finding beside the schema of a name that was written without one; these have theirs.
+type Told = (Finding, Option<String>);
 
 /// What calling a function comes to.
 pub struct Called {
@@ -59,7 +64,13 @@ impl<'a> Along<'a> {
             defined: Vec::new(),
             told: HashSet::new(),
             quiet: Vec::new(),
+            ran: Vec::new(),
         })
+    }
+
+    /// What the bodies do that fired since this was asked last, be it harmful or not.
+    pub fn take_ran(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.ran)
     }
 
     /// What triggers set beside the statements, without taking anything that needs agreement.
@@ -95,31 +106,25 @@ impl<'a> Along<'a> {
         }
     }
 
-    /// The event triggers that fire by the statements up to this one, or by all that are left. Each
-    /// is told once for a batch.
-    pub async fn fired_by_shape<'s>(
+    /// The event triggers that fire by a statement. Each is told once for a batch.
+    pub async fn fired_by_shape(
         &mut self,
         measuring: &mut Measuring<'_>,
         script: &Script,
-        statements: &mut impl Iterator<Item = &'s Statement>,
-        last: Option<&Statement>,
-    ) -> Result<Vec<Finding>, Error> {
+        statement: &Statement,
+    ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
-        for statement in statements {
-            for event_trigger in self.events(statement) {
-                let told = (usize::MAX, event_trigger.oid);
-                if !self.told.insert(told) {
-                    continue;
-                }
-                let (task, unknown) = self.body_of_function(event_trigger.function).await?;
-                let found = self.follow(measuring, script, task, unknown).await?;
-                let (word, name) = ("event trigger", event_trigger.name.as_str());
-                let finding = Reacting { word, name, on: None }.finding(script, statement);
-                findings.extend(found.summed_up(finding));
+        for event_trigger in self.events(statement) {
+            let told = (usize::MAX, event_trigger.oid);
+            if !self.told.insert(told) {
+                continue;
             }
-            if last.is_some_and(|last| std::ptr::eq(last, statement)) {
-                break;
-            }
+            let (task, unknown) = self.body_of_function(event_trigger.function).await?;
+            let found = self.follow(measuring, script, task, unknown).await?;
+            self.ran.extend(found.effects.iter().cloned());
+            let (word, name) = ("event trigger", event_trigger.name.as_str());
+            let finding = Reacting { word, name, on: None }.finding(script, statement);
+            findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
     }
@@ -131,7 +136,7 @@ impl<'a> Along<'a> {
         measuring: &mut Measuring<'_>,
         (number, script): (usize, &Script),
         (statement, effect): (&Statement, &Effect),
-    ) -> Result<Vec<Finding>, Error> {
+    ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
         if self.reactions.is_empty() || starts_with(statement, &["alter", "create", "drop"]) {
             return Ok(findings);
@@ -150,9 +155,10 @@ impl<'a> Along<'a> {
             }
             let (task, unknown) = self.body_of(&reaction).await?;
             let found = self.follow(measuring, script, task, unknown).await?;
+            self.ran.extend(found.effects.iter().cloned());
             let (word, on) = (reaction.word(), Some(&reaction.on));
             let finding = Reacting { word, name: &reaction.name, on }.finding(script, statement);
-            findings.extend(found.summed_up(finding));
+            findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
     }

@@ -82,6 +82,7 @@ pub(super) async fn weighed(
     if is_some && let Some(loss) = &mut harm.loss {
         loss.rows = at_most(&loss.rows);
         loss.values = at_most(&loss.values);
+        (loss.share, loss.doubt) = (None, None);
     }
     if matches!(effect, Effect::Delete { .. }) {
         harm.severity = harm.severity.max(Severity::Warning);
@@ -100,6 +101,7 @@ fn absorb(sum: &mut Loss, other: Loss, is_single: bool) {
         *sum = other;
         return;
     }
+    sum.doubt = sum.doubt.take().or(other.doubt);
     sum.rows = together(&sum.rows, &other.rows);
     sum.values = together(&sum.values, &other.values);
     for through in other.through {
@@ -117,7 +119,10 @@ fn absorb(sum: &mut Loss, other: Loss, is_single: bool) {
 /// No more than both: they may take the same rows.
 pub(super) fn together(left: &Count, right: &Count) -> Count {
     match (left.number(), right.number()) {
-        (Some(left), Some(right)) => at_most(&Count::Exact(left + right)),
+        (Some(a), Some(b)) if [left, right].iter().any(|it| matches!(it, Count::About(_))) => {
+            Count::About(a + b)
+        }
+        (Some(a), Some(b)) => at_most(&Count::Exact(a + b)),
         _ if left.number().is_none() => left.clone(),
         _ => right.clone(),
     }

@@ -127,7 +127,7 @@ fn more_rows_than_agreed_block() {
 }
 
 #[test]
-fn a_bounded_delete_that_takes_more_is_a_loss() {
+fn a_bounded_delete_that_would_take_more_is_blocked() {
     needs_postgres!();
     let story = Story::of_sql(
         "allow_rows_delete",
@@ -135,8 +135,11 @@ fn a_bounded_delete_that_takes_more_is_a_loss() {
     );
     let delete = "-- rowsafe: allow[delete] t rows<=50: old\nDELETE FROM t WHERE id <= 60;\n";
     let told = story.migrate(delete, &[]);
-    let told = told.answers(Exit::Loss, "lost", "60 rows of t, which the plan did not name");
-    assert_eq!(told.changes(), ["t 1000→940 shrank"]);
+    let told = told.answers(Exit::Blocked, "blocked", "60 rows would be gone; nothing was run");
+    assert!(told.outcome.stderr.contains("agreed to 50 rows, it takes 60 rows"));
+    assert_eq!(story.db.count("t"), 1000);
+    let told = story.migrate(&delete.replace("rows<=50", "rows<=60"), &[]);
+    let told = told.answers(Exit::Ok, "ok", "gone as planned: 60 rows of t");
     assert!(told.findings()[0].ends_with("agreed by comment"), "{:?}", told.findings());
 }
 

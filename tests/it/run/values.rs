@@ -9,6 +9,9 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text, age in
      INSERT INTO people SELECT n, 'name ' || n, n % 90, '2000-01-01 12:00+05' FROM generate_series(1, 1000) n;
      CREATE TABLE notes (body text); INSERT INTO notes SELECT 'note ' || n FROM generate_series(1, 50) n;";
 
+/// A file that holds the command up while it is there.
+const FLAG: &str = "waiting";
+
 /// The command may do anything: nobody could read what.
 const UNREAD: [&str; 2] = ["--allow", "opaque *: tried on a copy"];
 
@@ -23,12 +26,12 @@ fn unread(story: &Story, sql: &str) -> Told {
 
 fn unread_with(story: &Story, sql: &str, flags: &[&str]) -> Told {
     story.sandbox.write("migration.sql", sql);
-    let command = shell_words::join([
-        "sh",
-        "-c",
-        "psql -qX -v ON_ERROR_STOP=1 -f migration.sql \"$DATABASE_URL\"",
-    ]);
-    story.run(&[&UNREAD[..], flags].concat(), &command)
+    story.run(&[&UNREAD[..], flags].concat(), &psql())
+}
+
+fn psql() -> String {
+    let line = "psql -qX -v ON_ERROR_STOP=1 -f migration.sql \"$DATABASE_URL\"";
+    shell_words::join(["sh", "-c", line])
 }
 
 fn table<'a>(told: &'a Told, name: &str) -> &'a Value {
@@ -156,15 +159,88 @@ fn a_plan_for_some_columns_covers_no_other() {
     let told = story.migrate("UPDATE people SET age = 0 WHERE id <= 10;", &[]);
     let told = told.answers(Exit::Ok, "ok", "gone as planned: 10 values of people.age");
     assert_eq!(table(&told, "people")["planned"], true);
-    let trigger = "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name = 'spoiled'; RETURN NEW; END $$;
-                   CREATE TRIGGER spoil BEFORE UPDATE ON people FOR EACH ROW EXECUTE FUNCTION spoil();";
-    story.db.execute(trigger);
-    let told = story.migrate(
-        "UPDATE people SET age = 1 WHERE id <= 10;",
-        &["--allow", "fires-trigger *: known"],
-    );
+    let more = "UPDATE people SET age = 1, name = 'spoiled' WHERE id <= 10;";
+    story.sandbox.write("migration.sql", more);
+    story.sandbox.write("told.sql", "UPDATE people SET age = 1 WHERE id <= 10;");
+    let told = story.run(&["--sql", "told.sql"], &psql());
     let _ =
         told.answers(Exit::Loss, "lost", "10 values of people.name, which the plan did not name");
+}
+
+#[test]
+fn what_two_statements_take_is_taken_together() {
+    needs_postgres!();
+    let story = people("values_two");
+    let two = "DELETE FROM people WHERE id <= 40; DELETE FROM people WHERE id > 960;
+               UPDATE people SET age = 0 WHERE id = 50; UPDATE people SET age = 0 WHERE id = 60;";
+    let told = story.migrate(two, &[]).answers(Exit::Ok, "ok", "2 losses as planned");
+    assert_eq!(told.changes(), ["people 1000→920 shrank, planned"]);
+}
+
+#[test]
+fn others_who_write_meanwhile_are_told_apart() {
+    needs_postgres!();
+    let story = people("values_meanwhile");
+    let session = story.db.session();
+    session.execute("SELECT 1");
+    let meanwhile = |sql: &str, planned: &str, flags: &[&str]| {
+        story.sandbox.write("migration.sql", planned);
+        let wait = format!(
+            "psql -qX -f migration.sql \"$DATABASE_URL\"; touch {FLAG}; while test -e {FLAG}; do sleep 0.02; done"
+        );
+        let wait = wait.replace(FLAG, &story.sandbox.path().join(FLAG).display().to_string());
+        let command = shell_words::join(["sh", "-c", &wait]);
+        let flags = [&["--sql", "migration.sql"][..], flags].concat();
+        let mut running = story.command(&flags, &command).spawn();
+        running.wait_for("the command", || story.sandbox.path().join(FLAG).exists());
+        session.execute(sql);
+        // A session tells the statistics once a second, or when it is asked to.
+        session.execute("SELECT pg_stat_force_next_flush()");
+        std::fs::remove_file(story.sandbox.path().join(FLAG)).unwrap();
+        Told::of(running.finish())
+    };
+    // What the plan does not touch, the session did.
+    let told = meanwhile(
+        "UPDATE people SET age = 7 WHERE id <= 3",
+        "DELETE FROM notes WHERE body = 'note 1';",
+        &["--snapshot", "all"],
+    );
+    let told = told.answers(Exit::Ok, "ok", "gone as planned: 1 row of notes");
+    assert!(
+        told.hints().contains("changed by other sessions meanwhile: 3 values of people.age"),
+        "{}",
+        told.hints()
+    );
+    assert_eq!(table(&told, "people")["losses"][0]["by"], "others");
+    // Of what the plan touches nobody can tell.
+    let told = meanwhile(
+        "DELETE FROM people WHERE id = 9",
+        "UPDATE people SET age = 8 WHERE id = 10;",
+        &[],
+    );
+    let told = told.answers(Exit::Loss, "lost", "whose work it is can't be told");
+    assert!(told.hints().contains("volatile = true"));
+    // A volatile table's rows are others' business.
+    story.sandbox.write("rowsafe.toml", "[tables.people]\nvolatile = true\n");
+    let told = meanwhile(
+        "DELETE FROM people WHERE id = 19",
+        "UPDATE people SET age = 9 WHERE id = 20;",
+        &[],
+    );
+    let _ = told.answers(Exit::Ok, "ok", "every row accounted for");
+}
+
+#[test]
+fn a_session_that_does_nothing_is_no_excuse() {
+    needs_postgres!();
+    let story = people("values_idle");
+    let session = story.db.session();
+    session.execute("SELECT 1");
+    let told = story.surprise("DELETE FROM people WHERE id = 1;");
+    let told = told.answers(Exit::Loss, "lost", "1 row of people, which the plan did not name");
+    assert_eq!(table(&told, "people")["losses"][0]["by"], "migration");
+    let told = story.surprise("UPDATE people SET age = 0 WHERE id = 2;");
+    let _ = told.answers(Exit::Loss, "lost", "1 value of people.age, which the plan did not name");
 }
 
 #[test]

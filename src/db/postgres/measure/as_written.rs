@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 use super::Measuring;
-use crate::db::postgres::server_message;
+use crate::db::postgres::message_without_values;
 use crate::effect::selection::{Selection, Words};
 use crate::sql::Statement;
 use crate::text::QualifiedName;
@@ -169,8 +169,16 @@ impl Measuring<'_> {
         Ok(rows)
     }
 
+    /// The same for one row of a query whose tables are named in full.
+    pub(super) async fn one_as_written(&self, sql: &str) -> Result<Result<Row, Error>, Error> {
+        self.client.batch_execute(BEGIN).await?;
+        let row = self.client.query_one(sql, &[]).await;
+        self.client.batch_execute("ROLLBACK").await?;
+        Ok(row)
+    }
+
     async fn resolved(&self, sql: &str, written: &Written<'_>) -> Result<Vec<Row>, String> {
-        let said = |error: Error| server_message(&error);
+        let said = |error: Error| message_without_values(&error);
         let named = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
         let meant = self.client.query_one(named, &[&written.parts.written]).await.map_err(said)?;
         if meant.get::<_, Option<u32>>(0) != Some(written.table) {

@@ -6,6 +6,7 @@ use tokio_postgres::Error;
 
 use super::Measuring;
 use crate::effect::Effect;
+use crate::effect::selection::Words;
 use crate::effect::touches::{self, Touches};
 use crate::sql::Statement;
 
@@ -14,11 +15,28 @@ use crate::sql::Statement;
 pub(super) struct Before {
     tables: BTreeSet<u32>,
     anything: bool,
+    /// The names in statements that drop or alter something.
+    altered: BTreeSet<String>,
+}
+
+impl Before {
+    /// Whether no earlier statement may have removed what these names describe.
+    pub(super) fn leaves(&self, names: &BTreeSet<String>) -> bool {
+        // Words of the description, and of every ALTER.
+        const WORDS: [&str; 9] =
+            ["alter", "column", "constraint", "drop", "of", "on", "table", "type", "view"];
+        let is_name = |name: &&String| !WORDS.contains(&name.as_str());
+        !self.anything && !names.iter().filter(is_name).any(|name| self.altered.contains(name))
+    }
 }
 
 impl Measuring<'_> {
     /// Takes note of a statement that later ones come after.
     pub fn pass(&mut self, statement: &Statement, effects: &[Effect]) {
+        self.new_values.pass(statement, effects);
+        if touches::alters(statement) {
+            self.before.altered.extend(Words::of(&[&statement.text]).names);
+        }
         match touches::of(statement, effects) {
             Touches::Nothing => {}
             Touches::Anything => self.before.anything = true,

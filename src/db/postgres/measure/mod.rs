@@ -4,7 +4,10 @@
 mod as_written;
 mod before;
 mod cascade;
+mod doom;
+mod enums;
 mod keys;
+mod retype;
 mod rows;
 mod values;
 
@@ -25,6 +28,7 @@ use crate::text::QualifiedName;
 use crate::text::name::quote;
 
 use self::before::Before;
+use self::enums::NewValues;
 
 /// A live database to measure on.
 pub struct Measuring<'a> {
@@ -33,6 +37,7 @@ pub struct Measuring<'a> {
     names: Names,
     rows: RefCell<HashMap<u32, Count>>,
     before: Before,
+    new_values: NewValues,
 }
 
 impl<'a> Measuring<'a> {
@@ -40,7 +45,9 @@ impl<'a> Measuring<'a> {
     pub async fn start(client: &'a Client) -> Result<Self, Error> {
         let listed = catalog::tables(client).await?;
         let names = Names::of(&listed, search_path(client).await?);
-        Ok(Self { client, listed, names, rows: RefCell::default(), before: Before::default() })
+        let (rows, before) = (RefCell::default(), Before::default());
+        let new_values = NewValues::of(client).await?;
+        Ok(Self { client, listed, names, rows, before, new_values })
     }
 
     /// The names at this point of the batch; the caller leads them through it.
@@ -121,9 +128,9 @@ impl<'a> Measuring<'a> {
             Effect::Update { table, columns, reach } => {
                 self.updated(table, columns, reach, statement).await.map(Some)
             }
-            Effect::ChangeType { table, column, .. } => {
-                let reach = Reach::Some { condition: String::new() };
-                self.overwritten(table, std::slice::from_ref(column), &reach).await.map(Some)
+            Effect::ChangeType { table, column, to, using } => {
+                let change = retype::Change { table, column, to, using: using.as_deref() };
+                self.retyped(&change).await.map(Some)
             }
             Effect::DetachPartition { partition, .. } => {
                 let rows = self.rows_of(&self.tables(partition)).await;

@@ -12,6 +12,7 @@ use crate::loss::{Count, Loss, Share, TableFate, TableLoss};
 use crate::policy::NOTED_SHARE;
 use crate::sql::Statement;
 use crate::text::QualifiedName;
+use crate::text::number::plural;
 
 impl Measuring<'_> {
     /// A DELETE, counted by its own words where they can be run, and bounded where not.
@@ -116,6 +117,11 @@ impl Measuring<'_> {
     /// Adds what was counted of the tables that hang on the rows.
     fn add_along(&self, along: &Taken, written: &Written<'_>, loss: &mut Loss) {
         let is_exact = written.doubt.is_none();
+        let refusing = along.refusing.iter().find(|(_, _, rows)| is_exact && *rows > 0);
+        loss.fails = refusing.map(|(key, oid, rows)| {
+            let (rows, table) = (plural(*rows, "row"), self.name(*oid));
+            format!("{rows} of `{table}` still refer to what is deleted, by `{key}`")
+        });
         for (oid, taken) in &along.others {
             let rows = sure(*taken, written, false);
             if rows != Count::Exact(0) {

@@ -12,7 +12,7 @@ use crate::effect::selection::Words;
 use crate::loss::{Count, Loss, Share, TableFate, TableLoss};
 use crate::sql::Statement;
 use crate::text::QualifiedName;
-use crate::text::name::quote;
+use crate::text::name::{quote, quote_if_needed};
 
 /// A column that gets another value, and the expression for it where it can be computed beforehand.
 struct Target<'s> {
@@ -172,8 +172,16 @@ impl Measuring<'_> {
         if least != most {
             values = at_most(&values);
         }
-        let mut loss = Loss { values, doubt: written.doubt.clone(), ..Loss::default() };
-        for oid in self.closure(&[written.table], true, None).await? {
+        let uncomputed = targets.iter().find(|target| target.value.is_none()).map(|target| {
+            format!(
+                "the new value of `{}` can't be computed before",
+                quote_if_needed(&target.column)
+            )
+        });
+        let doubt = written.doubt.clone().or(uncomputed);
+        let mut loss = Loss { values, doubt, ..Loss::default() };
+        let tables = self.closure(&[written.table], true, None).await?;
+        for oid in tables.iter().copied() {
             let of_table = counted.iter().find(|counted| counted.table == oid);
             let columns: BTreeSet<i16> =
                 targets.iter().filter_map(|target| self.attnum(oid, &target.column)).collect();
@@ -182,20 +190,25 @@ impl Measuring<'_> {
             loss.tables.push(TableLoss { table: oid, fate: TableFate::Values { columns, limit } });
         }
         if !is_all && most > 0 {
-            loss.share = self.share(targets, counted).await;
+            loss.share = self.share(&tables, targets, counted).await;
         }
         Ok(loss)
     }
 
-    /// Of the column that fares worst, how many of its values go.
-    async fn share(&self, targets: &[Target<'_>], counted: &[Counted]) -> Option<Share> {
+    /// Of the column that fares worst, how many of its values go, in the table and its partitions.
+    async fn share(
+        &self,
+        tables: &[u32],
+        targets: &[Target<'_>],
+        counted: &[Counted],
+    ) -> Option<Share> {
         let mut worst: Option<Share> = None;
         for (at, target) in targets.iter().enumerate() {
             let taken: u64 = counted.iter().map(|counted| counted.lost[at].1).sum();
             let mut of = Count::default();
-            for counted in counted.iter().filter(|_| taken > 0) {
-                if let Some(attnum) = self.attnum(counted.table, &target.column) {
-                    of = sum(&of, &self.values(counted.table, attnum).await);
+            for table in tables.iter().filter(|_| taken > 0) {
+                if let Some(attnum) = self.attnum(*table, &target.column) {
+                    of = sum(&of, &self.values(*table, attnum).await);
                 }
             }
             let share = Share { taken, of: of.number()? };
