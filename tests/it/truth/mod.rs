@@ -57,7 +57,7 @@ fn no_loss_is_unplanned_and_unnoticed() {
     }
     if is_long {
         tally.refusals.iter().for_each(|(why, count)| eprintln!("refused {count} times: {why}"));
-        tally.silently.iter().for_each(|silent| eprintln!("silent: {silent}\n"));
+        tally.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     }
     eprintln!("{tally}");
     assert!(wrong.is_empty(), "{} cases are wrong\n\n{}", wrong.len(), wrong.join("\n\n"));
