@@ -48,7 +48,7 @@ impl Measuring<'_> {
                 }
             },
         };
-        Ok(Loss { doubt: Some(why), ..self.overwritten(table, columns, reach).await? })
+        Ok(Loss { doubt: Some(why), ..self.overwritten(table, columns).await? })
     }
 
     /// Counts with the new values, and where these can't be computed without them.
@@ -231,16 +231,14 @@ impl Measuring<'_> {
         &self,
         table: &QualifiedName,
         columns: &[String],
-        reach: &Reach,
     ) -> Result<Loss, Error> {
         let mut loss = Loss::default();
         for oid in self.closure(&self.tables(table), true, None).await? {
             let attnums: BTreeSet<i16> =
                 columns.iter().filter_map(|column| self.attnum(oid, column)).collect();
             for attnum in &attnums {
-                let values = self.values(oid, *attnum).await;
-                let values =
-                    if matches!(reach, Reach::All { .. }) { values } else { at_most(&values) };
+                // The new value may be the old one again, so that even all of them are a bound.
+                let values = at_most(&self.values(oid, *attnum).await);
                 loss.values = sum(&loss.values, &values);
             }
             let fate = TableFate::Values { columns: attnums, limit: None };
