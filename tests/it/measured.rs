@@ -301,3 +301,25 @@ fn tables_that_refer_to_each_other_stay_a_bound() {
     assert!(!is_exact(&told, 0));
     assert!(message(&told, 0).contains("refer to each other"), "{}", message(&told, 0));
 }
+
+#[test]
+fn values_that_follow_a_key_are_counted() {
+    needs_postgres!();
+    let seed = "
+        CREATE TABLE plans (code text PRIMARY KEY, price int);
+        INSERT INTO plans SELECT 'p' || n, n FROM generate_series(1, 40) n;
+        CREATE TABLE users (id int PRIMARY KEY, plan text REFERENCES plans ON UPDATE CASCADE);
+        INSERT INTO users SELECT n, 'p' || n % 40 + 1 FROM generate_series(1, 100) n;
+        CREATE TABLE trials (id int PRIMARY KEY, plan text REFERENCES plans ON UPDATE SET NULL);
+        INSERT INTO trials SELECT n, 'p' || n FROM generate_series(1, 10) n;";
+    let sql = "UPDATE plans SET code = 'old-' || code WHERE price IN (2, 3)";
+    // Of p2 and p3: themselves, three users each, and two trials.
+    let findings = ["warning update-overwrite public.plans.code 0+10"];
+    let told = check("measured_rekeyed", seed, sql, &findings, &[]);
+    assert!(is_exact(&told, 0), "{}", told.outcome);
+    let through = told.report["findings"][0]["loss"]["through"].to_string();
+    assert!(through.contains("column users.plan (6 values) by foreign key"), "{through}");
+    assert!(through.contains("column trials.plan (2 values) by foreign key"), "{through}");
+    let price = "UPDATE plans SET price = 0 WHERE price IN (2, 3)";
+    check("measured_unkeyed", seed, price, &["note update-overwrite public.plans.price 0+2"], &[]);
+}

@@ -7,6 +7,7 @@ mod cascade;
 mod doom;
 mod enums;
 mod keys;
+mod rekeyed;
 mod retype;
 mod rows;
 mod values;
