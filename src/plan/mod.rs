@@ -136,6 +136,8 @@ pub async fn make(
         let exceeded = policy::exceeded(finding, schema.as_deref(), &all);
         if let Some(why) = exceeded.filter(|_| finding.allowance.is_none()) {
             finding.message = format!("{}: {why}", finding.message);
+            // A bound that somebody wrote holds for what needs no agreement too.
+            finding.severity = finding.severity.max(Severity::Warning);
         }
         finding.object.schema = finding.object.schema.take().or(schema);
     }

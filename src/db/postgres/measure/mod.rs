@@ -39,6 +39,8 @@ pub struct Measuring<'a> {
     rows: RefCell<HashMap<u32, Count>>,
     before: Before,
     new_values: NewValues,
+    /// Rows of each table that the statements so far delete by their WHERE.
+    deleted: RefCell<HashMap<u32, u64>>,
 }
 
 impl<'a> Measuring<'a> {
@@ -48,7 +50,8 @@ impl<'a> Measuring<'a> {
         let names = Names::of(&listed, search_path(client).await?);
         let (rows, before) = (RefCell::default(), Before::default());
         let new_values = NewValues::of(client).await?;
-        Ok(Self { client, listed, names, rows, before, new_values })
+        let deleted = RefCell::default();
+        Ok(Self { client, listed, names, rows, before, new_values, deleted })
     }
 
     /// The names at this point of the batch; the caller leads them through it.
@@ -72,7 +75,7 @@ impl<'a> Measuring<'a> {
             None => self.no_table(effect),
         };
         Ok(match (loss, why) {
-            (Some(loss), Some(why)) if loss == Loss::default() => {
+            (Some(loss), Some(why)) if is_empty(&loss) => {
                 let unknown = || Count::Unknown(why.clone());
                 Some(Loss { rows: unknown(), values: unknown(), ..loss })
             }
@@ -406,6 +409,12 @@ impl<'a> Measuring<'a> {
             Err(error) => Count::Unknown(server_message(&error)),
         }
     }
+}
+
+/// Whether nothing was found that it touches.
+fn is_empty(loss: &Loss) -> bool {
+    let is_zero = loss.rows == Count::Exact(0) && loss.values == Count::Exact(0);
+    is_zero && loss.through.is_empty() && loss.tables.is_empty()
 }
 
 /// The schemas that a session of this role and database looks in by default.

@@ -104,7 +104,11 @@ impl Measuring<'_> {
         if !is_all && total > 0 {
             let tables: Vec<u32> = selected.keys().copied().collect();
             let of = self.rows_of(&tables).await.number();
-            loss.share = of.map(|of| Share { taken: total, of });
+            // Many small parts are no small part.
+            let mut deleted = self.deleted.borrow_mut();
+            let taken = deleted.entry(self.root(written.table)).or_default();
+            *taken += total;
+            loss.share = of.map(|of| Share { taken: *taken, of });
         }
         match along {
             Some(along) => self.add_along(along, written, &mut loss),
