@@ -174,6 +174,7 @@ async fn measured(
 ) -> Result<Measured, tokio_postgres::Error> {
     let mut found = rules::found(readings).into_iter().peekable();
     let mut all = Measured::default();
+    measuring.expect(readings.iter().flat_map(|r| &r.statements).flat_map(|(_, effects)| effects));
     for (reading, caused) in readings.iter().zip(rules::resolved(readings)) {
         if !matches!(reading.script.knowledge, Knowledge::Known) {
             measuring.names().lose("a script before it could not be read in full");

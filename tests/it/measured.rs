@@ -323,3 +323,28 @@ fn values_that_follow_a_key_are_counted() {
     let price = "UPDATE plans SET price = 0 WHERE price IN (2, 3)";
     check("measured_unkeyed", seed, price, &["note update-overwrite public.plans.price 0+2"], &[]);
 }
+
+#[test]
+fn a_table_is_read_once_for_all_columns_that_go_and_no_other_is_read() {
+    needs_postgres!();
+    let seed = &format!("{SHOP} ALTER TABLE users ADD CONSTRAINT few CHECK (seats < 100);");
+    let story = Story::of_sql("measured_cost", seed);
+    let scans =
+        "SELECT relname, seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables ORDER BY 1";
+    let before = story.db.rows(scans);
+    let sql = "ALTER TABLE users DROP COLUMN plan; ALTER TABLE users DROP COLUMN seats;";
+    let told = story.migrate(sql, &[]);
+    assert_eq!(told.outcome.code, Some(1), "{}", told.outcome);
+    assert_eq!(
+        told.findings(),
+        ["error drop-column public.users.plan 0+30", "error drop-column public.users.seats 0+100",]
+    );
+    let after = story.db.rows(scans);
+    let reads: Vec<i64> = before
+        .iter()
+        .zip(&after)
+        .map(|(before, after)| after[1].parse::<i64>().unwrap() - before[1].parse::<i64>().unwrap())
+        .collect();
+    // users, visits
+    assert_eq!(reads, [1, 0]);
+}

@@ -4,6 +4,7 @@
 mod as_written;
 mod before;
 mod cascade;
+mod count;
 mod doom;
 mod enums;
 mod keys;
@@ -29,6 +30,7 @@ use crate::text::QualifiedName;
 use crate::text::name::quote;
 
 use self::before::Before;
+use self::count::Counts;
 use self::enums::NewValues;
 
 /// A live database to measure on.
@@ -36,7 +38,7 @@ pub struct Measuring<'a> {
     client: &'a Client,
     listed: Vec<Listed>,
     names: Names,
-    rows: RefCell<HashMap<u32, Count>>,
+    counts: Counts,
     before: Before,
     new_values: NewValues,
     /// Rows of each table that the statements so far delete by their WHERE.
@@ -48,10 +50,10 @@ impl<'a> Measuring<'a> {
     pub async fn start(client: &'a Client) -> Result<Self, Error> {
         let listed = catalog::tables(client).await?;
         let names = Names::of(&listed, search_path(client).await?);
-        let (rows, before) = (RefCell::default(), Before::default());
+        let (counts, before) = (Counts::default(), Before::default());
         let new_values = NewValues::of(client).await?;
         let deleted = RefCell::default();
-        Ok(Self { client, listed, names, rows, before, new_values, deleted })
+        Ok(Self { client, listed, names, counts, before, new_values, deleted })
     }
 
     /// The names at this point of the batch; the caller leads them through it.
@@ -265,6 +267,7 @@ impl<'a> Measuring<'a> {
             loss.tables.push(TableLoss { table: *oid, fate: TableFate::Dropped { limit: None } });
         }
         for (oid, attnums) in &found.columns {
+            self.count_all(*oid, attnums).await;
             for attnum in attnums {
                 let values = self.values(*oid, *attnum).await;
                 let is_named = named == Some(*oid) && attnums.len() == 1;
@@ -375,39 +378,6 @@ impl<'a> Measuring<'a> {
         let columns = self.listed(oid).map(|found| found.table.columns.as_slice());
         let column = columns.unwrap_or_default().iter().find(|column| column.attnum == attnum);
         column.map_or_else(|| format!("{attnum}"), |column| column.name.clone())
-    }
-
-    async fn rows_of(&self, tables: &[u32]) -> Count {
-        let mut total = Count::default();
-        for oid in tables {
-            total = sum(&total, &self.rows(*oid).await);
-        }
-        total
-    }
-
-    async fn rows(&self, oid: u32) -> Count {
-        if let Some(known) = self.rows.borrow().get(&oid) {
-            return known.clone();
-        }
-        let count = self.count(oid, "*").await;
-        self.rows.borrow_mut().insert(oid, count.clone());
-        count
-    }
-
-    async fn values(&self, oid: u32, attnum: i16) -> Count {
-        self.count(oid, &quote(&self.column_name(oid, attnum))).await
-    }
-
-    async fn count(&self, oid: u32, what: &str) -> Count {
-        let Some(listed) = self.listed(oid) else { return Count::default() };
-        if listed.table.kind == TableKind::Partitioned || !listed.is_populated {
-            return Count::default();
-        }
-        let sql = format!("SELECT count({what}) FROM ONLY {}", listed.table.name.sql());
-        match self.client.query_one(&sql, &[]).await {
-            Ok(row) => Count::Exact(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default()),
-            Err(error) => Count::Unknown(server_message(&error)),
-        }
     }
 }
 
