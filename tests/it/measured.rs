@@ -331,7 +331,7 @@ fn a_table_is_read_once_for_all_columns_that_go_and_no_other_is_read() {
     let story = Story::of_sql("measured_cost", seed);
     let scans =
         "SELECT relname, seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables ORDER BY 1";
-    let before = story.db.rows(scans);
+    let before = settled(&story, scans);
     let sql = "ALTER TABLE users DROP COLUMN plan; ALTER TABLE users DROP COLUMN seats;";
     let told = story.migrate(sql, &[]);
     assert_eq!(told.outcome.code, Some(1), "{}", told.outcome);
@@ -339,7 +339,7 @@ fn a_table_is_read_once_for_all_columns_that_go_and_no_other_is_read() {
         told.findings(),
         ["error drop-column public.users.plan 0+30", "error drop-column public.users.seats 0+100",]
     );
-    let after = story.db.rows(scans);
+    let after = settled(&story, scans);
     let reads: Vec<i64> = before
         .iter()
         .zip(&after)
@@ -347,4 +347,49 @@ fn a_table_is_read_once_for_all_columns_that_go_and_no_other_is_read() {
         .collect();
     // users, visits
     assert_eq!(reads, [1, 0]);
+}
+
+/// What the statistics say once every other session has ended and handed in its own.
+fn settled(story: &Story, sql: &str) -> Vec<Vec<String>> {
+    let session = story.db.session();
+    let others = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while session.query_one_i64(others) > 0 {}
+    session.rows(sql)
+}
+
+#[test]
+fn a_truncate_takes_what_refers_and_not_what_inherits() {
+    needs_postgres!();
+    let seed = "
+        CREATE TABLE a (id int PRIMARY KEY);
+        CREATE TABLE a_child () INHERITS (a);
+        CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);
+        CREATE TABLE b_child () INHERITS (b);
+        CREATE TABLE c (b int REFERENCES b) PARTITION BY LIST (b);
+        CREATE TABLE c_1 PARTITION OF c DEFAULT;
+        INSERT INTO a VALUES (1), (2); INSERT INTO a_child VALUES (3), (4), (5);
+        INSERT INTO b VALUES (1, 1); INSERT INTO b_child VALUES (2, 9), (3, 9);
+        INSERT INTO c VALUES (1), (1), (1), (1);";
+    let all = ["error truncate public.a 10+0"];
+    check(
+        "measured_truncate",
+        seed,
+        "TRUNCATE a CASCADE",
+        &all,
+        &[
+            "a 2→0 wiped, planned",
+            "a_child 3→0 wiped, planned",
+            "b 1→0 wiped, planned",
+            "c_1 4→0 wiped, planned",
+        ],
+    );
+    let only = ["error truncate public.a 7+0"];
+    check(
+        "measured_truncate_only",
+        seed,
+        "TRUNCATE ONLY a CASCADE",
+        &only,
+        &["a 2→0 wiped, planned", "b 1→0 wiped, planned", "c_1 4→0 wiped, planned"],
+    );
 }

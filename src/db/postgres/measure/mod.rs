@@ -292,9 +292,10 @@ impl<'a> Measuring<'a> {
     ) -> Result<Loss, Error> {
         let named = self.tables(table);
         let mut loss = Loss::default();
-        for oid in
-            self.closure(&named, !only, cascade.then_some(&["a", "r", "c", "n", "d"])).await?
-        {
+        // What refers to them goes without what inherits from it; its partitions refer themselves.
+        let reached = self.closure(&named, !only, None).await?;
+        let actions: Option<&[&str]> = cascade.then_some(&["a", "r", "c", "n", "d"]);
+        for oid in self.closure(&reached, false, actions).await? {
             let rows = self.rows(oid).await;
             if !named.contains(&oid) {
                 loss.through.push(format!("table {} ({})", self.name(oid), rows.said("row")));
