@@ -18,6 +18,7 @@ mod cases;
 mod check;
 mod connect;
 mod corpus;
+mod counted;
 mod docs;
 mod doomed;
 mod explain;

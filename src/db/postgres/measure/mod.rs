@@ -21,13 +21,10 @@ use tokio_postgres::{Client, Error};
 use crate::db::postgres::catalog::{self, Listed};
 use crate::db::postgres::dependents::{self, Dependents, Root};
 use crate::db::postgres::names::Names;
-use crate::db::postgres::server_message;
 use crate::effect::{Effect, Reach};
-use crate::inventory::TableKind;
 use crate::loss::{Count, LARGE_OBJECTS, Loss, TableFate, TableLoss};
 use crate::sql::Statement;
 use crate::text::QualifiedName;
-use crate::text::name::quote;
 
 use self::before::Before;
 use self::count::Counts;
