@@ -47,9 +47,9 @@ fn what_is_counted_is_what_happens() {
 }
 
 /// Holds a loss against what happened; whether it was exact.
-fn check(loss: &Loss, lost: (u64, u64), said: &dyn Fn() -> String) -> bool {
+fn check(loss: &Loss, happened: (u64, u64), said: &dyn Fn() -> String) -> bool {
     let is_exact = loss.rows.is_exact() && loss.values.is_exact();
-    for (count, lost) in [(&loss.rows, lost.0), (&loss.values, lost.1)] {
+    for (count, lost) in [(&loss.rows, happened.0), (&loss.values, happened.1)] {
         match count {
             Count::Exact(counted) if is_exact => assert_eq!(*counted, lost, "{}", said()),
             Count::Exact(most) | Count::AtMost(most) => assert!(*most >= lost, "{}", said()),
