@@ -38,6 +38,8 @@ pub struct Measuring<'a> {
     counts: Counts,
     before: Before,
     new_values: NewValues,
+    /// The SQL that was printed for the script, where its statements are read from its file too.
+    printed: Option<String>,
     /// Rows of each table that the statements so far delete by their WHERE.
     deleted: RefCell<HashMap<u32, u64>>,
 }
@@ -50,7 +52,7 @@ impl<'a> Measuring<'a> {
         let (counts, before) = (Counts::default(), Before::default());
         let new_values = NewValues::of(client).await?;
         let deleted = RefCell::default();
-        Ok(Self { client, listed, names, counts, before, new_values, deleted })
+        Ok(Self { client, listed, names, counts, before, new_values, printed: None, deleted })
     }
 
     /// The names at this point of the batch; the caller leads them through it.
