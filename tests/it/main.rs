@@ -20,6 +20,7 @@ mod cases;
 mod check;
 mod connect;
 mod corpus;
+mod counted;
 mod docs;
 mod doctor;
 mod doomed;
