@@ -51,6 +51,9 @@ impl Walk<'_, '_> {
     ) -> Result<Measured, Error> {
         let mut found = rules::found(readings).into_iter().peekable();
         let mut all = Measured::default();
+        let effects =
+            readings.iter().flat_map(|reading| &reading.statements).flat_map(|(_, all)| all);
+        self.measuring.expect(effects);
         let scripts = readings.iter().zip(rules::resolved(readings)).enumerate();
         for (number, (reading, caused)) in scripts {
             let script = reading.script;

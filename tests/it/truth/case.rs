@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use rowsafe::compare::{self, Images, Look, Sides};
 use rowsafe::db::connect::{SessionOptions, connect};
+use rowsafe::db::libpq;
 use rowsafe::db::postgres::inventory::{Counting, Held};
 use rowsafe::db::postgres::watch::Seen;
 use rowsafe::db::target::Target;
+use rowsafe::environment::Environment;
 use rowsafe::inventory::Inventory;
 use rowsafe::pending::Pending;
 use rowsafe::plan::{self, Plan};
@@ -16,7 +18,7 @@ use rowsafe::script::{Origin, Script};
 use rowsafe::snapshot::tools::Tools;
 use rowsafe::values::BUDGET;
 use rowsafe::verdict::{self, Comparison};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Config, NoTls};
 
 use super::dice::Dice;
 use super::migration::{self, Migration};
@@ -25,10 +27,11 @@ use super::{rows, schema};
 
 /// A database to try cases on, and the sessions that stay.
 pub struct Ground {
-    pub target: Target,
+    target: Target,
+    url: String,
     /// Makes schemas and rows, and looks at them.
-    pub owner: Client,
-    pub watcher: Client,
+    owner: Client,
+    watcher: Client,
 }
 
 /// What a case is made of.
@@ -67,13 +70,23 @@ fn counting() -> Counting {
     Counting { connections: 1, lock_timeout: patience, statement_timeout: patience }
 }
 
+/// A session as a migration tool has one.
+async fn session(url: &str, name: &str) -> Client {
+    let mut config: Config = url.parse().expect("a URL");
+    let (client, connection) =
+        config.application_name(name).connect(NoTls).await.expect("a session");
+    tokio::spawn(connection);
+    client
+}
+
 impl Ground {
-    pub async fn open(target: Target) -> Self {
-        let writing = SessionOptions { read_only: false, ..SessionOptions::default() };
-        let owner = connect(&target, "owner", &writing).await.expect("a session");
+    pub async fn open(url: &str) -> Self {
+        let environment = Environment::new([], "/");
+        let target = libpq::resolve(Some(url), "the test", &environment).expect("a URL").target;
+        let owner = session(url, "owner").await;
         let watcher =
             connect(&target, "rowsafe run", &SessionOptions::default()).await.expect("a session");
-        Self { target, owner, watcher }
+        Self { target, url: url.to_owned(), owner, watcher }
     }
 
     /// Plays one case; `Err` says what of it could not be played.
@@ -105,9 +118,7 @@ impl Ground {
 
     /// All of it in one transaction, by a session that then leaves; why it failed, where it did.
     async fn migrate(&self, sql: &str) -> Result<Option<String>, String> {
-        let writing = SessionOptions { read_only: false, ..SessionOptions::default() };
-        let session =
-            connect(&self.target, "migration", &writing).await.map_err(|e| e.to_string())?;
+        let session = session(&self.url, "migration").await;
         let done = session.batch_execute(&format!("BEGIN; {sql} COMMIT")).await;
         drop(session);
         let left = "SELECT count(*) FROM pg_stat_activity

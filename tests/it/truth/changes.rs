@@ -4,7 +4,7 @@ use rowsafe::text::name::quote_literal;
 
 use super::dice::Dice;
 use super::migration::condition;
-use super::schema::{Column, Kind, Model, Table};
+use super::schema::{Column, Kind, Model, Table, named};
 
 pub fn truncate(model: &Model, dice: &mut Dice) -> String {
     let (one, two) = (dice.pick(&model.tables), dice.pick(&model.tables));
@@ -142,7 +142,7 @@ pub fn upsert(model: &Model, dice: &mut Dice) -> Option<String> {
         1 => format!(
             "UPDATE SET {} = {}",
             column.sql(),
-            value(table, &column, &format!("{}.", super::migration::named(&table.name)), dice)
+            value(table, &column, &format!("{}.", named(&table.name)), dice)
         ),
         _ => format!("UPDATE SET {0} = excluded.{0}", column.sql()),
     };
@@ -199,9 +199,9 @@ pub fn roundabout(model: &Model, dice: &mut Dice) -> Option<String> {
     Some(match (dice.below(6), model.views.first()) {
         (0 | 1, Some((view, column))) => match dice.below(3) {
             0 => format!("DELETE FROM {view}"),
-            1 => format!("UPDATE {view} SET {0} = NULL", super::migration::named(column)),
+            1 => format!("UPDATE {view} SET {0} = NULL", named(column)),
             _ => {
-                format!("DELETE FROM {view} WHERE {} IS NOT NULL", super::migration::named(column))
+                format!("DELETE FROM {view} WHERE {} IS NOT NULL", named(column))
             }
         },
         (2, _) => format!(

@@ -8,7 +8,7 @@ use rowsafe::verdict::{Lost, LostKind};
 
 use super::case::Outcome;
 use super::oracle::{Gone, Held};
-use super::tally::{Numbers, Tally};
+use super::tally::{Numbers, Tally, Told};
 
 /// What is wrong with a case; empty where nothing is.
 pub fn judge(outcome: &Outcome, tally: &mut Tally) -> Vec<String> {
@@ -17,6 +17,7 @@ pub fn judge(outcome: &Outcome, tally: &mut Tally) -> Vec<String> {
     tally.statements += outcome.case.migration.statements;
     if let Some(why) = &outcome.failed {
         tally.failed += 1;
+        *tally.refusals.entry(why.clone()).or_default() += 1;
         if why.contains("syntax error") {
             wrong.push(format!("the migration is no SQL: {why}"));
         }
@@ -115,30 +116,40 @@ impl<'a> Unit<'a> {
     /// Who told of a loss, and when.
     fn attribute(&self, part: Part, is_planned: bool, of: &str, tally: &mut Tally) {
         let findings = &self.outcome.plan.findings;
-        let names = |finding: &&Finding| {
-            let tables = finding.loss.iter().flat_map(|loss| &loss.tables);
-            let mut fates =
-                tables.filter(|loss| self.oids.contains(&loss.table)).map(|loss| &loss.fate);
-            fates.any(|fate| part.limit(fate).is_some())
+        let strictest = |naming: &dyn Fn(&Finding) -> bool| {
+            let naming = findings.iter().filter(|finding| naming(finding));
+            naming.map(|finding| finding.severity).max()
         };
-        let naming: Vec<&Finding> = findings.iter().filter(names).collect();
-        let strictest = naming.iter().map(|finding| finding.severity).max();
-        match strictest {
-            Some(Severity::Note) if is_planned => tally.named_by_note += 1,
-            Some(_) if is_planned => tally.named += 1,
-            Some(_) => tally.beyond_bound += 1,
-            None if is_planned => tally.named_by_note += 1,
-            None if findings.iter().any(|finding| finding.certainty == Certainty::Unknown) => {
-                tally.after_doubt += 1;
-            }
-            None if findings.iter().any(|finding| finding.severity > Severity::Note) => {
-                tally.beside += 1
-            }
-            None => {
-                tally.silent += 1;
-                tally.silently.push(format!("{of}\n{}", self.outcome.case.migration.sql));
-            }
+        let counting = strictest(&|finding| {
+            let tables = finding.loss.iter().flat_map(|loss| &loss.tables);
+            let mut ours = tables.filter(|loss| self.oids.contains(&loss.table));
+            ours.any(|loss| part.limit(&loss.fate).is_some())
+        });
+        let naming = strictest(&|finding| self.is_object_of(finding)).max(counting);
+        let is_doubted = findings.iter().any(|finding| finding.certainty == Certainty::Unknown);
+        let asks = findings.iter().any(|finding| finding.severity > Severity::Note);
+        let told = match (naming, counting) {
+            (Some(Severity::Error | Severity::Warning), Some(_)) if is_planned => Told::Named,
+            (_, _) if is_planned => Told::Noted,
+            (Some(Severity::Error | Severity::Warning), _) => Told::NamedUncounted,
+            (_, _) if is_doubted => Told::Doubted,
+            (_, _) if asks => Told::Beside,
+            (Some(Severity::Note), _) => Told::NotedUncounted,
+            (None, _) => Told::Silent,
+        };
+        *tally.told.entry(told).or_default() += 1;
+        if told > Told::Doubted {
+            tally.tell(&format!("{told:?}: {of}"), &self.outcome.case.migration.sql);
         }
+    }
+
+    /// Whether the finding is about this table or a column of it, whatever it counts.
+    fn is_object_of(&self, finding: &Finding) -> bool {
+        let object = &finding.object;
+        let names =
+            self.outcome.before.tables.iter().filter(|table| self.oids.contains(&table.oid));
+        let mut names = names.map(|table| &table.name.name);
+        names.any(|name| object.table.as_ref().unwrap_or(&object.name) == name)
     }
 
     /// The comparison tells of nothing that did not happen, and of as much as did.
@@ -286,6 +297,7 @@ fn alarms(outcome: &Outcome, tally: &mut Tally, wrong: &mut Vec<String>) {
     tally.alarmed += usize::from(!rules.is_empty());
     for (rule, finding) in rules {
         *tally.alarms.entry(rule).or_default() += 1;
+        tally.tell(&format!("alarm: {}", finding.message), &outcome.case.migration.sql);
         if outcome.case.migration.is_harmless {
             wrong.push(format!("{rule} of what takes nothing: {}", finding.message));
         }

@@ -1,7 +1,5 @@
 //! A migration by chance: statements of all kinds against the schema as it is at that point.
 
-use rowsafe::text::name::quote_if_needed;
-
 use super::changes;
 use super::dice::Dice;
 use super::schema::{Column, Kind, Model, Shape, Table};
@@ -119,9 +117,4 @@ pub fn condition(table: &Table, others: &[Table], prefix: &str, dice: &mut Dice)
         (6, _) => (*dice.pick(&["true", "1 = 1", "1 = 0", "now() > '2000-01-01'"])).to_owned(),
         (_, _) => format!("{} = {}", of(&column), column.kind.value(dice)),
     }
-}
-
-/// The name that somebody would write for it.
-pub fn named(name: &str) -> String {
-    quote_if_needed(name)
 }

@@ -18,9 +18,6 @@ mod tally;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rowsafe::db::libpq;
-use rowsafe::environment::Environment;
-
 use crate::harness::Database;
 use case::{Case, Ground};
 use tally::Tally;
@@ -59,7 +56,8 @@ fn no_loss_is_unplanned_and_unnoticed() {
         wrong.extend(found);
     }
     if is_long {
-        tally.silently.iter().for_each(|silent| eprintln!("silent: {silent}\n"));
+        tally.refusals.iter().for_each(|(why, count)| eprintln!("refused {count} times: {why}"));
+        tally.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     }
     eprintln!("{tally}");
     assert!(wrong.is_empty(), "{} cases are wrong\n\n{}", wrong.len(), wrong.join("\n\n"));
@@ -68,11 +66,9 @@ fn no_loss_is_unplanned_and_unnoticed() {
 /// Plays cases until none is left; what they came to, and what is wrong.
 fn played(name: &str, next: &AtomicU64, end: u64) -> (Tally, Vec<String>) {
     let database = Database::new(name);
-    let environment = Environment::new([], "/");
-    let target = libpq::resolve(Some(&database.url()), "the test", &environment).unwrap().target;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let ground = Ground::open(target).await;
+        let ground = Ground::open(&database.socket_url()).await;
         let (mut tally, mut wrong) = (Tally::default(), Vec::new());
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);

@@ -328,6 +328,8 @@ fn by_all(held: &Held, fields: &[usize], rows: &[Values], gone: &mut Gone) {
                 _ => lost += 1,
             }
         }
+        // The rows that are gone took as many along.
+        let lost = u64::saturating_sub(lost, gone.rows);
         if lost > 0 {
             gone.values.insert(column.attnum, lost);
         }

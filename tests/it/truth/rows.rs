@@ -1,9 +1,7 @@
 //! Rows by chance, and what reacts to them: triggers, functions, views.
 
-use rowsafe::text::name::quote_if_needed;
-
 use super::dice::Dice;
-use super::schema::{Column, Kind, Model, Shape, Table};
+use super::schema::{Column, Kind, Model, Shape, Table, named};
 
 /// The rows of every table; of parents before those that point to them.
 pub fn filled(model: &Model, dice: &mut Dice) -> String {
@@ -123,7 +121,7 @@ fn trigger(on: &Table, other: &Table, dice: &mut Dice) -> String {
     let column = settable.iter().find(|column| !column.not_null);
     let (when, body) = match (dice.below(4), column) {
         (0, Some(column)) if !event.contains("DELETE") => {
-            ("BEFORE", format!("NEW.{} := NULL; RETURN NEW;", quote_if_needed(&column.name)))
+            ("BEFORE", format!("NEW.{} := NULL; RETURN NEW;", named(&column.name)))
         }
         (1, _) => ("AFTER", format!("DELETE FROM {}; RETURN NULL;", other.sql())),
         (2, _) => ("BEFORE", "RETURN coalesce(NEW, OLD);".to_owned()),

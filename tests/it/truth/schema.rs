@@ -1,6 +1,6 @@
 //! A schema by chance: tables with keys, types, references, partitions, children.
 
-use rowsafe::text::name::quote_if_needed;
+use rowsafe::text::name::quote;
 
 use super::dice::Dice;
 
@@ -75,6 +75,13 @@ const TEXTS: [&str; 8] = [
     "'longer text than most'",
 ];
 
+/// A name as somebody would write it: in quotes where it needs them.
+pub fn named(name: &str) -> String {
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_plain && !matches!(name, "select" | "desc") { name.to_owned() } else { quote(name) }
+}
+
 /// A column.
 #[derive(Debug, Clone)]
 pub struct Column {
@@ -96,7 +103,7 @@ impl Column {
     }
 
     pub fn sql(&self) -> String {
-        quote_if_needed(&self.name)
+        named(&self.name)
     }
 }
 
@@ -124,16 +131,12 @@ pub struct Table {
 
 impl Table {
     pub fn sql(&self) -> String {
-        format!("{}.{}", self.schema, quote_if_needed(&self.name))
+        format!("{}.{}", self.schema, named(&self.name))
     }
 
     /// As somebody might write it.
     pub fn written(&self, dice: &mut Dice) -> String {
-        if self.schema == "public" && dice.chance(70) {
-            quote_if_needed(&self.name)
-        } else {
-            self.sql()
-        }
+        if self.schema == "public" && dice.chance(70) { named(&self.name) } else { self.sql() }
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -159,7 +162,7 @@ impl Table {
     fn create(&self) -> String {
         let mut parts: Vec<String> = self.columns.iter().map(definition).collect();
         if !self.key.is_empty() && self.shape != Shape::Child {
-            let key: Vec<String> = self.key.iter().map(|name| quote_if_needed(name)).collect();
+            let key: Vec<String> = self.key.iter().map(|name| named(name)).collect();
             parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
         }
         format!("CREATE TABLE {} ({}){};\n", self.sql(), parts.join(", "), self.tail)

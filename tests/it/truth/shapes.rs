@@ -1,8 +1,8 @@
 //! Statements that change the shape of tables; the model is led through them.
 
 use super::dice::Dice;
-use super::migration::{condition, named};
-use super::schema::{Column, Kind, Model, Shape, Table};
+use super::migration::condition;
+use super::schema::{Column, Kind, Model, Shape, Table, named};
 
 /// A table with its partitions and children is gone from the model.
 fn forget(model: &mut Model, table: &Table) {

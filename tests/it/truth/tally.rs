@@ -9,19 +9,13 @@ pub struct Tally {
     pub cases: usize,
     pub statements: usize,
     pub failed: usize,
+    /// Why PostgreSQL refused them.
+    pub refusals: BTreeMap<String, usize>,
     /// Rows, columns or values gone of one table.
     pub losses: usize,
-    pub named: usize,
-    pub named_by_note: usize,
-    /// Named, but with a smaller number.
-    pub beyond_bound: usize,
-    /// Not named, in a migration of which rowsafe said that it can't tell all.
-    pub after_doubt: usize,
-    /// Not named, in a migration that had to be agreed to for something else.
-    pub beside: usize,
-    /// Not named, in a migration that would have run without being asked about.
-    pub silent: usize,
-    pub silently: Vec<String>,
+    pub told: BTreeMap<Told, usize>,
+    /// Cases for whoever wants to know more.
+    pub remarks: Vec<String>,
     exact: usize,
     bounded: usize,
     over: usize,
@@ -40,6 +34,46 @@ pub enum Numbers {
     Unknown,
 }
 
+/// Who told of a loss, and when; the worse the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    Named,
+    Noted,
+    NamedUncounted,
+    Doubted,
+    Beside,
+    NotedUncounted,
+    Silent,
+}
+
+impl Told {
+    const ALL: [Self; 7] = [
+        Self::Named,
+        Self::Noted,
+        Self::NamedUncounted,
+        Self::Doubted,
+        Self::Beside,
+        Self::NotedUncounted,
+        Self::Silent,
+    ];
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Named => "named and counted beforehand, to be agreed to",
+            Self::Noted => "named and counted in a note",
+            Self::NamedUncounted => {
+                "its table named beforehand, to be agreed to; more than was counted, so the comparison told"
+            }
+            Self::Doubted => "something else could not be told; the comparison told",
+            Self::Beside => "beside something else to be agreed to; the comparison told",
+            Self::NotedUncounted => {
+                "its table in a note, more than was counted; the comparison told"
+            }
+            Self::Silent => "nothing said beforehand; the comparison told",
+        }
+    }
+}
+
 impl Tally {
     pub fn number(&mut self, numbers: Numbers, counted: u64, truth: u64) {
         match numbers {
@@ -52,24 +86,28 @@ impl Tally {
         }
     }
 
+    pub fn tell(&mut self, what: &str, sql: &str) {
+        self.remarks.push(format!("{what}\n{sql}"));
+    }
+
     pub fn add(&mut self, other: Self) {
         self.cases += other.cases;
         self.statements += other.statements;
         self.failed += other.failed;
         self.losses += other.losses;
-        self.named += other.named;
-        self.named_by_note += other.named_by_note;
-        self.beyond_bound += other.beyond_bound;
-        self.after_doubt += other.after_doubt;
-        self.beside += other.beside;
-        self.silent += other.silent;
-        self.silently.extend(other.silently);
+        for (told, count) in other.told {
+            *self.told.entry(told).or_default() += count;
+        }
+        self.remarks.extend(other.remarks);
         self.exact += other.exact;
         self.bounded += other.bounded;
         self.over += other.over;
         self.unknown += other.unknown;
         self.harmless += other.harmless;
         self.alarmed += other.alarmed;
+        for (why, count) in other.refusals {
+            *self.refusals.entry(why).or_default() += count;
+        }
         for (rule, count) in other.alarms {
             *self.alarms.entry(rule).or_default() += count;
         }
@@ -91,28 +129,10 @@ impl fmt::Display for Tally {
             "| losses (rows, a column, or values of a column, of one table) | {} |",
             self.losses
         )?;
-        writeln!(f, "| named beforehand, to be agreed to | {} |", of(self.named, self.losses))?;
-        writeln!(f, "| named and counted in a note | {} |", of(self.named_by_note, self.losses))?;
-        writeln!(
-            f,
-            "| named with a smaller number, found by the comparison | {} |",
-            of(self.beyond_bound, self.losses)
-        )?;
-        writeln!(
-            f,
-            "| not named, but said that not all can be told; found by the comparison | {} |",
-            of(self.after_doubt, self.losses)
-        )?;
-        writeln!(
-            f,
-            "| not named beside something else to agree to; found by the comparison | {} |",
-            of(self.beside, self.losses)
-        )?;
-        writeln!(
-            f,
-            "| not named and nothing asked; found by the comparison | {} |",
-            of(self.silent, self.losses)
-        )?;
+        for told in Told::ALL {
+            let count = self.told.get(&told).copied().unwrap_or_default();
+            writeln!(f, "| {} | {} |", told.words(), of(count, self.losses))?;
+        }
         writeln!(f, "| numbers of single statements | {numbers} |")?;
         writeln!(f, "| exact | {} |", of(self.exact, numbers))?;
         writeln!(f, "| bounded | {} |", of(self.bounded, numbers))?;
