@@ -1,5 +1,5 @@
 # Thin: each target is one or two commands that can be typed as well.
-.PHONY: demo test check bench bench-check accuracy regression fuzz
+.PHONY: demo test check bench bench-check accuracy truth regression fuzz
 
 # An incident and how it goes with rowsafe, on a throwaway server.
 demo:
@@ -28,6 +28,10 @@ bench-check:
 # Every Alembic revision of real packages; prints the tables of docs/accuracy.md.
 accuracy:
 	scripts/accuracy
+
+# 2,000 random migrations against what they really did; prints a table of docs/accuracy.md.
+truth:
+	ROWSAFE_TRUTH_CASES=2000 cargo test --quiet --test it truth:: -- --nocapture
 
 # PostgreSQL's own regression SQL, held against PostgreSQL's own grammar.
 regression:

@@ -7,9 +7,9 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::judge;
 use crate::pending;
-use crate::plan;
 use crate::plan::keep_plan::KeepPlan;
 use crate::plan::scope::Scope;
+use crate::plan::{self, Doomed};
 use crate::recognize;
 use crate::record::{Answer, KeepSummary, Reached, Record, Verdict};
 use crate::request::RunRequest;
@@ -45,6 +45,7 @@ pub async fn plan(
     record.warnings.extend(pending.warnings.iter().cloned());
     observer.notice(Event::Working("counting what would go"));
     let plan = plan::make(&client, &pending, &request.allowances).await?;
+    record.warnings.extend(plan.doomed.iter().map(Doomed::warning));
     record.scripts.clone_from(&plan.scripts);
     record.statements.clone_from(&plan.statements);
     record.findings.clone_from(&plan.findings);

@@ -23,7 +23,8 @@ use crate::values::{BUDGET, Image, Layout, TableValues};
 /// Pieces of rows that may wait to be looked at.
 const QUEUED: usize = 16;
 
-/// Compares the values of every table that was touched with those in the snapshot.
+/// Compares the values of every table that was touched with those in the snapshot, or with the
+/// image of those that it does not hold.
 pub async fn values(
     sides: &Sides<'_>,
     kept: Option<&Stored>,
@@ -36,13 +37,16 @@ pub async fn values(
     }
     let (wanted, untouched) = sides.divide();
     found.untouched = untouched;
-    let Some(kept) = kept.filter(|_| !wanted.is_empty()) else {
-        let why = "no snapshot holds its rows from before";
-        wanted.iter().for_each(|unit| found.leave_out(unit, sides.touched, why));
+    if wanted.is_empty() {
         return Ok(found);
-    };
+    }
     let asked = |error| refusal(Exit::DatabaseUnavailable, "compare values", error);
     sides.look.formatting.apply(sides.now.client()).await.map_err(asked)?;
+    let Some(kept) = kept else {
+        let why = "no snapshot holds its rows from before";
+        sides.from_memory(&wanted, why, &mut found).await;
+        return Ok(found);
+    };
     let oids: BTreeSet<u32> =
         wanted.iter().flat_map(|unit| &unit.leaves).map(|leaf| leaf.oid).collect();
     let members: Vec<&KeptTable> =
@@ -50,18 +54,20 @@ pub async fn values(
     let entries = archive::entries(kept, tools).await?;
     let rows = toc::rows(&entries, &members);
     let mut reading = Reading { sides, open: BTreeMap::new(), found, trees: trees(&wanted) };
+    let mut elsewhere = Vec::new();
     for unit in wanted {
         let blocks = rows.iter().filter(|entry| unit.leaves.iter().any(|l| l.oid == entry.oid));
         let blocks = blocks.count();
         // Beside partitions that were kept there may be some that were not.
         if blocks < unit.leaves.len() {
-            let why = "the snapshot does not hold its rows";
-            reading.found.leave_out(&unit, sides.touched, why);
+            elsewhere.push(unit);
         } else {
             let name = unit.table.name.clone();
             reading.open.insert(name, Open { unit, blocks, image: None });
         }
     }
+    let why = "the snapshot does not hold its rows";
+    sides.from_memory(&elsewhere, why, &mut reading.found).await;
     let total = reading.open.len();
     if total == 0 {
         return Ok(reading.found);

@@ -2,9 +2,10 @@
 //!
 //! Before the run costs nothing but a look at the server's statistics. Afterwards they say which
 //! tables were written, and only the rows of those are read: as they are now, and as the verified
-//! snapshot has them from before.
+//! snapshot has them from before, or else an image in memory.
 
 mod archived;
+mod live;
 mod unit;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use crate::verdict::{Compared, Comparison, Looked};
 use unit::{Now, Unit};
 
 pub use archived::values;
+pub use live::{Imaged, Images, images};
 
 /// A first look, taken before the rows are counted and kept.
 #[derive(Debug, Clone)]
@@ -59,6 +61,8 @@ pub struct Sides<'a> {
     pub touched: &'a Touched,
     /// Tables of the migration tool itself.
     pub bookkeeping: &'a [u32],
+    /// The rows of before that are held in memory, for tables that no snapshot holds.
+    pub images: &'a Images,
 }
 
 /// What was found.

@@ -124,6 +124,9 @@ impl<'a> Unit<'a> {
             other.kind == TableKind::Ordinary
                 && (other.root == Some(table.oid) || was_leaf(other.oid))
         };
-        after.tables.iter().filter(holds).collect()
+        let mut sources: Vec<&Table> = after.tables.iter().filter(holds).collect();
+        // A row that came to a detached partition is not taken for the one with its key that stayed.
+        sources.sort_by_key(|source| source.root != Some(table.oid));
+        sources
     }
 }

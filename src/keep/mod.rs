@@ -1,13 +1,16 @@
 //! Inventory and snapshot under one exported snapshot, verified, everything released at the end.
 
 mod choice;
+mod imaging;
 
 use std::time::Instant;
 
 use choice::Choice;
+pub use imaging::Imaging;
 
 use crate::child::Invocation;
 use crate::child::capture::capture;
+use crate::compare::{self, Images};
 use crate::db::postgres::belongings;
 use crate::db::postgres::inventory::Held;
 use crate::db::postgres::refusal;
@@ -26,6 +29,7 @@ use crate::snapshot::dump::{self, Dump};
 use crate::snapshot::manifest::{self, Archive, Database, KeptTable, Manifest, Verified};
 use crate::snapshot::tools::{self, ToolVersion};
 use crate::snapshot::{new_id, store, verify};
+use crate::values::BUDGET;
 
 /// Of the bytes that the tables occupy, the part that a compressed dump is expected to need at
 /// least. Text compresses three to ten times; a refusal should be right rather than early.
@@ -55,11 +59,13 @@ struct Proven {
 }
 
 impl Keeping<'_> {
-    /// Counts everything and keeps what the scope says, unless nothing is to be kept.
+    /// Counts everything and keeps what the scope says, unless nothing is to be kept; what the
+    /// snapshot does not hold and has to be compared is held in memory.
     pub async fn take(
         &mut self,
         keeping: Option<(&ToolVersion, &Scope)>,
-    ) -> Result<Inventory, Refusal> {
+        imaging: Imaging<'_>,
+    ) -> Result<(Inventory, Images), Refusal> {
         let request = self.request;
         let begun = Instant::now();
         self.observer.notice(Event::Working("locking and listing the tables"));
@@ -74,6 +80,8 @@ impl Keeping<'_> {
             rows: inventory.rows(),
             took: begun.elapsed(),
         });
+        let wanted = imaging.wanted(held.listed(), keeping.map(|(_, scope)| scope));
+        let images = compare::images(&held, &inventory, imaging.look, &wanted, BUDGET).await?;
         match keeping {
             None => {
                 held.release().await?;
@@ -81,7 +89,7 @@ impl Keeping<'_> {
             }
             Some((tool, scope)) => self.keep(held, &inventory, tool, scope).await?,
         }
-        Ok(inventory)
+        Ok((inventory, images))
     }
 
     async fn keep(

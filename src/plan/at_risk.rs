@@ -128,6 +128,7 @@ impl Touched {
             | Effect::DropType { .. }
             | Effect::DropAttribute { .. }
             | Effect::DropExtension { .. }
+            | Effect::DropUsed { .. }
             | Effect::DropOwned { .. }
             | Effect::CallsFunction { .. }
             | Effect::DropMaterializedView { .. }

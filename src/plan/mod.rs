@@ -59,6 +59,16 @@ pub struct Doomed {
 }
 
 impl Doomed {
+    /// The warning of it: where, and why.
+    pub fn warning(&self) -> String {
+        let line = self.place.position.map(|at| format!(":{}", at.line)).unwrap_or_default();
+        let path = self.place.path.as_deref().or(self.place.revision.as_deref());
+        match path {
+            Some(path) => format!("{path}{line} will fail: {}", self.why),
+            None => format!("the command will fail: {}", self.why),
+        }
+    }
+
     fn of(script: &Script, statement: &Statement, why: String) -> Self {
         let place = rules::place_of(script, statement);
         Self { place, statement: statement.text.clone(), why }

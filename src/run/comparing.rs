@@ -94,6 +94,7 @@ async fn look(
         compare: request.compare,
         touched: &touched,
         bookkeeping: &bookkeeping,
+        images: &ready.images,
     };
     let kept = kept(request, record)?;
     let comparing = |done, total| observer.notice(Event::Comparing { done, total });

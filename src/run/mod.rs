@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio_postgres::Client;
 
 use crate::child::{AttendEvent, Invocation, Signals, attend, locate};
-use crate::compare::Look;
+use crate::compare::{Images, Look};
 use crate::db::connect::{SessionOptions, connect_first};
 use crate::db::postgres::watch::{Seen, Watch};
 use crate::db::postgres::{identity, lock, refusal};
@@ -22,7 +22,7 @@ use crate::hint::Refusal;
 use crate::inventory::Inventory;
 use crate::journal::{Action, Run, RunJournal, Step};
 use crate::judge;
-use crate::keep::{self, Keeping};
+use crate::keep::{self, Imaging, Keeping};
 use crate::loss::TableLoss;
 use crate::pending::{self, Pending};
 use crate::plan::{self, Plan};
@@ -111,6 +111,7 @@ struct Ready {
     request: RunRequest,
     watcher: Client,
     look: Look,
+    images: Images,
     pending: Pending,
     planned: Vec<TableLoss>,
     /// The plan knows everything that the command will do.
@@ -147,7 +148,7 @@ async fn prepare(
     let mut plan = plan::make(&watcher, &pending, &request.allowances).await?;
     record.timed("plan", begun);
     for doomed in &plan.doomed {
-        let warning = format!("will fail: {}", doomed.why);
+        let warning = doomed.warning();
         observer.notice(Event::Warning(&warning));
         record.warnings.push(warning);
     }
@@ -161,12 +162,23 @@ async fn prepare(
     let look = Look::take(&watcher).await.map_err(asked)?;
     let mut keeping = Keeping { request, journal, observer, record };
     let scope = plan.risk.scope(request.keep);
-    let before = keeping.take(tool.as_ref().zip(scope.as_ref())).await?;
+    let imaging = Imaging { look: &look, risk: &plan.risk, compare: request.compare };
+    let (before, images) = keeping.take(tool.as_ref().zip(scope.as_ref()), imaging).await?;
     let bookkeeping = pending.version_tables.clone();
     let request = request.clone();
     let planned = plan.planned();
     let plan_is_whole = plan.is_whole();
-    Ok(Some(Ready { request, watcher, look, pending, planned, plan_is_whole, before, bookkeeping }))
+    Ok(Some(Ready {
+        request,
+        watcher,
+        look,
+        images,
+        pending,
+        planned,
+        plan_is_whole,
+        before,
+        bookkeeping,
+    }))
 }
 
 /// Connects, makes sure that nobody else is at it, and notes which database it is.

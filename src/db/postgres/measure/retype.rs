@@ -8,7 +8,6 @@ use tokio_postgres::Error;
 use super::rows::number;
 use super::{Measuring, at_most, sum};
 use crate::db::postgres::message_without_values;
-use crate::effect::Reach;
 use crate::effect::selection::Words;
 use crate::inventory::TableKind;
 use crate::loss::{Count, Loss, Share, TableFate, TableLoss};
@@ -72,7 +71,6 @@ impl Measuring<'_> {
     /// What a change of type does to the values that are there.
     pub(super) async fn retyped(&self, change: &Change<'_>) -> Result<Loss, Error> {
         let columns = [change.column.to_owned()];
-        let reach = Reach::Some { condition: String::new() };
         let tables = self.closure(&self.tables(change.table), true, None).await?;
         let texts = [Some(change.to), change.using];
         let words = Words::of(&texts.into_iter().flatten().collect::<Vec<_>>());
@@ -85,7 +83,7 @@ impl Measuring<'_> {
             (None, None) => self.changed_before(&tables).await?,
         };
         if let Some(why) = why {
-            let bound = self.overwritten(change.table, &columns, &reach).await?;
+            let bound = self.overwritten(change.table, &columns).await?;
             return Ok(Loss { doubt: Some(why), ..bound });
         }
         let mut loss = Loss::default();
