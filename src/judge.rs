@@ -190,7 +190,9 @@ fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
             format!("put them back: {}", way_back(kept, comparison)),
         ];
     }
-    let is_unplanned = |lost: &Lost| !lost.planned && lost.by != By::Others;
+    // Below a threshold even what was planned is wanted back.
+    let is_below = !comparison.breaches.is_empty();
+    let is_unplanned = |lost: &Lost| (!lost.planned || is_below) && lost.by != By::Others;
     let lost = comparison.tables.iter().filter(|table| table.losses.iter().any(is_unplanned));
     let (missing, held): (Vec<_>, Vec<_>) =
         lost.partition(|table| kept.left_out.contains(&table.name));

@@ -78,7 +78,8 @@ pub async fn doctor(
     observer.notice(Event::Working("connecting"));
     match reach(&request.run, record).await {
         Ok((client, run)) => {
-            look(&client, &DoctorRequest { run, ..request.clone() }, observer, record).await
+            let request = DoctorRequest { run, ..request.clone() };
+            Box::pin(look(&client, &request, observer, record)).await;
         }
         Err(refusal) => record.checks.push(Check::refused("connection", &refusal)),
     }

@@ -163,7 +163,7 @@ fn demand<'a>(table: &QualifiedName, mut action: Tokens<'a>) -> Option<Demand<'a
     (is_demanded && !is_filled).then_some(Demand::Empty { table, column, type_name })
 }
 
-fn constraint<'a>(table: QualifiedName, mut tokens: Tokens<'a>) -> Option<Demand<'a>> {
+fn constraint(table: QualifiedName, mut tokens: Tokens<'_>) -> Option<Demand<'_>> {
     if tokens.eat(&["check"]) {
         let start = tokens.clone();
         tokens.eat_group();
@@ -193,7 +193,7 @@ fn constraint<'a>(table: QualifiedName, mut tokens: Tokens<'a>) -> Option<Demand
     Some(Demand::Unique { table, columns, is_primary })
 }
 
-fn index<'a>(mut tokens: Tokens<'a>) -> Option<Demand<'a>> {
+fn index(mut tokens: Tokens<'_>) -> Option<Demand<'_>> {
     tokens.eat(&["concurrently"]);
     if tokens.eat(&["if", "not", "exists"]) {
         return None;

@@ -27,12 +27,14 @@ mod tokens;
 pub mod touches;
 mod tripwire;
 mod truth;
+mod used;
 mod utility;
 
 pub use body::rule_actions;
 pub use copy::source_of;
 pub use new_row::sets_of_new;
 pub use read::read;
+pub use used::Used;
 
 use crate::text::QualifiedName;
 
@@ -58,6 +60,9 @@ pub enum Effect {
     DropExtension { name: String, cascade: bool },
     /// `DROP OWNED BY`.
     DropOwned { roles: Vec<String>, cascade: bool },
+    /// `DROP … CASCADE` of what holds no rows itself: columns and tables that use it go along.
+    /// `arguments`, as they are written, tell functions of one name apart.
+    DropUsed { what: Used, name: QualifiedName, arguments: Option<Vec<String>> },
     /// `ALTER TABLE … DETACH PARTITION` or `NO INHERIT`: the rows leave the parent but stay in their
     /// table.
     DetachPartition { parent: QualifiedName, partition: QualifiedName },

@@ -196,6 +196,9 @@ impl<'a> Selection<'a> {
     }
 }
 
+/// Words of queries that change rows.
+pub(super) const WRITES: [&str; 4] = ["insert", "update", "delete", "merge"];
+
 const UNKNOWN: &str = "a part of it has a form that is not known";
 
 /// `WITH … AS (…), …`, as written.
@@ -217,7 +220,6 @@ fn with<'a>(tokens: &mut Tokens<'a>) -> Result<&'a str, &'static str> {
         if !tokens.eat_group() {
             return Err(UNKNOWN);
         }
-        const WRITES: [&str; 4] = ["insert", "update", "delete", "merge"];
         if WRITES.iter().any(|word| query.up_to_tokens(tokens).mentions(word)) {
             return Err("its WITH changes rows too");
         }
@@ -336,7 +338,7 @@ impl Words {
                 self.is_of_the_moment |=
                     MOMENT_STRINGS.contains(&written.to_ascii_lowercase().as_str());
                 schema = (written == ".").then(|| last.clone());
-                before = written.to_owned();
+                written.clone_into(&mut before);
                 tokens.skip();
                 continue;
             };

@@ -93,6 +93,7 @@ impl Tables {
             Effect::DropSchema { .. }
             | Effect::DropType { cascade: true, .. }
             | Effect::DropExtension { cascade: true, .. }
+            | Effect::DropUsed { .. }
             | Effect::DropOwned { .. } => self.all_harmed.push(at),
             // From here on the names mean others, so what was copied is out of sight.
             Effect::NamesMoved { .. } => {

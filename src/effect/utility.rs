@@ -2,7 +2,7 @@
 //! nothing. The lists of harmless kinds are complete on purpose; what they don't name is opaque.
 
 use super::tokens::Tokens;
-use super::{Effect, alter, body, copy, switch};
+use super::{Effect, alter, body, copy, switch, used};
 
 /// What a statement turned out to be from its first words.
 pub(super) enum Head<'a> {
@@ -211,6 +211,9 @@ fn drop(tokens: &mut Tokens<'_>) -> Option<Vec<Effect>> {
         tokens.eat(&["if", "exists"]);
         let database = tokens.name()?;
         return Some(vec![Effect::DropDatabase { database }]);
+    }
+    if let Some(effects) = used::dropped(tokens) {
+        return Some(effects);
     }
     if tokens.is_word(0, "collation") || tokens.is_word(0, "access") {
         let why = "CASCADE takes along the tables or columns that use it".to_owned();

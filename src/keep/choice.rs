@@ -71,3 +71,67 @@ impl Choice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Choice;
+    use crate::db::postgres::catalog::{Listed, Readable};
+    use crate::inventory::{Table, TableKind};
+    use crate::plan::scope::{AtRisk, Scope};
+    use crate::text::QualifiedName;
+
+    fn listed(oid: u32, kind: TableKind) -> Listed {
+        Listed {
+            table: Table {
+                oid,
+                filenode: oid,
+                name: QualifiedName::new("public", format!("table_{oid:06}")),
+                kind,
+                root: None,
+                extension: None,
+                rows: 0,
+                columns: Vec::new(),
+            },
+            bytes: 100,
+            readable: Readable::Yes,
+            is_populated: true,
+        }
+    }
+
+    fn at_risk(left_out: impl IntoIterator<Item = u32>, large_objects: bool) -> Scope {
+        let left_out: BTreeSet<u32> = left_out.into_iter().collect();
+        Scope::AtRisk(AtRisk { left_out, large_objects, ..AtRisk::default() })
+    }
+
+    #[test]
+    fn what_came_since_the_plan_is_kept() {
+        let tables = [1, 2, 3].map(|oid| listed(oid, TableKind::Ordinary));
+        let choice = Choice::of(&tables, 4, &at_risk([2, 9], true));
+        assert_eq!((choice.tables, choice.bytes, choice.large_objects), (2, 200, 4));
+        assert_eq!(choice.options, ["--exclude-table-data=\"public\".(\"table_000002\")"]);
+    }
+
+    #[test]
+    fn where_nothing_is_left_out_everything_is_kept() {
+        let tables = [listed(1, TableKind::Ordinary), listed(2, TableKind::MaterializedView)];
+        for scope in [Scope::All { why: Vec::new() }, at_risk([2], true), at_risk([9], true)] {
+            let choice = Choice::of(&tables, 4, &scope);
+            assert!(choice.options.is_empty() && choice.left_out.is_empty(), "{scope:?}");
+            assert_eq!(choice.large_objects, 4);
+        }
+        let without_objects = Choice::of(&tables, 4, &at_risk([], false));
+        assert_eq!((without_objects.large_objects, without_objects.options.len()), (0, 1));
+        assert!(Choice::of(&tables, 0, &at_risk([], false)).options.is_empty());
+    }
+
+    #[test]
+    fn too_many_to_name_are_all_kept_and_that_is_said() {
+        let tables: Vec<Listed> = (0..60_000).map(|oid| listed(oid, TableKind::Ordinary)).collect();
+        let choice = Choice::of(&tables, 1, &at_risk(1..60_000, false));
+        assert!(choice.warning.expect("it is said").starts_with("59,999 tables not at risk"));
+        assert!(choice.options.is_empty() && choice.left_out.is_empty());
+        assert_eq!((choice.tables, choice.large_objects), (60_000, 1));
+    }
+}

@@ -98,20 +98,20 @@ fn read_files(words: &[String]) -> Option<Vec<String>> {
     Some(files)
 }
 
-/// The file that a group of short options names; the outer `None` where one of them is not known.
-fn of_letters(letters: &str, rest: &mut &[String]) -> Option<Option<String>> {
+/// The file that a group of short options names, if any; `None` where one of them is not known.
+fn of_letters(letters: &str, rest: &mut &[String]) -> Option<Vec<String>> {
     for (at, letter) in letters.char_indices() {
         let is_file = letter == 'f';
         if is_file || SHORT_WITH_VALUE.contains(letter) {
             let attached = &letters[at + letter.len_utf8()..];
             let value = if attached.is_empty() { next(rest)? } else { attached.to_owned() };
-            return Some(is_file.then_some(value));
+            return Some(if is_file { vec![value] } else { Vec::new() });
         }
         if !SHORT.contains(letter) {
             return None;
         }
     }
-    Some(None)
+    Some(Vec::new())
 }
 
 fn next(rest: &mut &[String]) -> Option<String> {

@@ -122,16 +122,16 @@ impl Touched {
                 let name = called(script);
                 self.doubt(format!("a statement of `{name}` could not be read: {why}"));
             }
-            // What goes along with these is in the losses of their findings, what a function does
-            // in its finding.
+            // What goes along with a schema, type, extension or role is in the loss of its finding,
+            // what a function does in its own effects. The others take nothing away.
             Effect::DropSchema { .. }
             | Effect::DropType { .. }
             | Effect::DropAttribute { .. }
             | Effect::DropExtension { .. }
+            | Effect::DropUsed { .. }
             | Effect::DropOwned { .. }
-            | Effect::CallsFunction { .. } => {}
-            // These take nothing away from what is there.
-            Effect::DropMaterializedView { .. }
+            | Effect::CallsFunction { .. }
+            | Effect::DropMaterializedView { .. }
             | Effect::CreateTable { .. }
             | Effect::CreateSchema { .. }
             | Effect::CreateType { .. }

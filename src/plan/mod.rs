@@ -191,8 +191,12 @@ pub async fn make(
         findings.push(named.unwrap_or_else(|| unused_allowance(allowance)));
     }
     findings.extend(malformed);
-    findings.iter().for_each(|finding| touched.finding(finding));
-    pending.unasked.iter().for_each(|why| touched.doubt(why));
+    for finding in &findings {
+        touched.finding(finding);
+    }
+    if let Some(why) = &pending.unasked {
+        touched.doubt(why);
+    }
     let relations = relations::read(client).await.map_err(asked)?;
     for doubt in firing::doubts(&readings, &relations.event_triggers) {
         touched.doubt(doubt);

@@ -51,6 +51,9 @@ impl Walk<'_, '_> {
     ) -> Result<Measured, Error> {
         let mut found = rules::found(readings).into_iter().peekable();
         let mut all = Measured::default();
+        let effects =
+            readings.iter().flat_map(|reading| &reading.statements).flat_map(|(_, all)| all);
+        self.measuring.expect(effects);
         let scripts = readings.iter().zip(rules::resolved(readings)).enumerate();
         for (number, (reading, caused)) in scripts {
             let script = reading.script;
@@ -97,6 +100,7 @@ impl Walk<'_, '_> {
     ) -> Result<Option<String>, Error> {
         let mut does = None;
         let mut fails = None;
+        let dragged = self.along.dragged(self.measuring, (at.script, at.statement), effect).await?;
         // Those about the whole script come before those of its statements.
         let is_next =
             |found: &Found<'_>| found.effect.is_none_or(|(_, of)| std::ptr::eq(of, effect));
@@ -111,6 +115,9 @@ impl Walk<'_, '_> {
                 does = effects;
                 continue;
             }
+            if of.is_some() && dragged.is_some() {
+                continue;
+            }
             if of.is_some() {
                 if is_widening(effect, self.measuring) {
                     continue;
@@ -119,10 +126,12 @@ impl Walk<'_, '_> {
                 fails = fails.or(loss.as_ref().and_then(|loss| loss.fails.clone()));
                 finding.loss = loss;
                 policy::weigh(&mut finding);
+                self.along.note_stale(&mut finding);
             }
             let schema = schema_of(&finding.object, self.measuring);
             all.findings.push((finding, schema));
         }
+        all.findings.extend(dragged.into_iter().flatten());
         let position = (at.number, at.script);
         let fired = self.along.fired(self.measuring, position, (at.statement, effect)).await?;
         all.findings.extend(fired);

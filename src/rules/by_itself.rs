@@ -86,3 +86,24 @@ impl Reacting<'_> {
         }
     }
 }
+
+/// The finding that a column, or a table, goes along with what a statement drops.
+pub fn dragged(
+    script: &Script,
+    statement: &Statement,
+    effect: &Effect,
+    used: &str,
+) -> Option<Finding> {
+    let mut finding = harm(script, effect, &Standing::AtRisk)?;
+    finding.message = match effect {
+        Effect::DropColumn { .. } => {
+            format!("dropping {used} drops the column `{}` and its values", finding.object)
+        }
+        _ => format!("dropping {used} drops the table `{}` and its rows", finding.object),
+    };
+    finding.place = place::of(script, statement, finding.rule, &finding.object);
+    finding.statement = excerpt(&statement.text);
+    finding.snippet = snippet::of(script, statement);
+    finding.instead = "drop what goes along first, each by itself, so that it is named".to_owned();
+    Some(finding)
+}

@@ -9,7 +9,7 @@ mod say;
 mod snippet;
 mod text;
 
-pub use by_itself::{Reacting, harm};
+pub use by_itself::{Reacting, dragged, harm};
 pub use narrow::widens;
 pub use reconcile::{Reconciled, is_unreadable, reconcile};
 pub use text::{RULES, Rule};

@@ -2,7 +2,7 @@
 
 use super::narrow;
 use crate::effect::batch::Standing;
-use crate::effect::{Effect, LeavesOut, Reach};
+use crate::effect::{Effect, LeavesOut, Reach, Used};
 use crate::finding::{Certainty, Object, ObjectKind, Severity};
 use crate::script::Script;
 use crate::text::{QualifiedName, name};
@@ -408,6 +408,16 @@ fn unknown(script: &Script, effect: &Effect) -> Option<Said> {
             Severity::Error,
             whole(),
             format!("psql does it, not the server, and it may do anything: `{command}`"),
+        ),
+        // A column has its collation as it has its type; by a function few columns are computed.
+        Effect::DropUsed { what: Used::Collation, name, .. } => (
+            "opaque",
+            Severity::Error,
+            whole(),
+            format!(
+                "dropping the collation `{}` with CASCADE drops every column that uses it",
+                name.short()
+            ),
         ),
         Effect::Opaque { why } => (
             "opaque",

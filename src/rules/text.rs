@@ -148,9 +148,9 @@ pub const RULES: &[Rule] = &[
         id: "delete",
         title: "A DELETE destroys the rows that its condition selects",
         lost: "The selected rows.",
-        why: "It is named and counted and needs no agreement; a database can tell how many rows \
-               they are, and a share of the table that is larger than the policy allows becomes a \
-               warning.",
+        why: "It is named and counted and needs no agreement. Measured on the database it is a \
+               warning when it takes more than a tenth of the table or reaches other tables, and an \
+               error when it takes every row.",
         example: "DELETE FROM sessions WHERE expires_at < now();",
         safe: "SELECT count(*) FROM sessions WHERE expires_at < now();",
     },

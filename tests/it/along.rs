@@ -312,3 +312,115 @@ fn an_event_trigger_fires_by_a_change_of_shape() {
     let told = story.migrate(index, &["--allow", "fires-trigger on_index: known"]);
     let _ = told.answers(Exit::Ok, "ok", "30 rows of audit");
 }
+
+#[test]
+fn what_uses_a_function_goes_along_with_it() {
+    needs_postgres!();
+    let story = shop(
+        "along_used",
+        "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';
+         CREATE FUNCTION twice(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT t || t';
+         CREATE FUNCTION start() RETURNS int LANGUAGE sql AS 'SELECT 7';
+         CREATE TABLE sums (id int DEFAULT start(), n int, double int GENERATED ALWAYS AS (twice(n)) STORED,
+                            CONSTRAINT small CHECK (twice(n) < 100));
+         INSERT INTO sums SELECT n, n FROM generate_series(1, 9) n;
+         CREATE VIEW doubled AS SELECT double FROM sums;
+         CREATE SEQUENCE numbers;
+         CREATE TABLE numbered (id int DEFAULT nextval('numbers'));
+         INSERT INTO numbered DEFAULT VALUES;",
+    );
+    let drop = "DROP FUNCTION twice(int) CASCADE;";
+    let told = blocked(&story, drop, &["error drop-column public.sums.double 0+9"]);
+    assert_eq!(
+        message(&told, 0),
+        "dropping the function `twice` drops the column `sums.double` and 9 values"
+    );
+    assert_eq!(through(&told, 0), ["view public.doubled"]);
+    let quiet = "DROP FUNCTION twice(text) CASCADE; DROP FUNCTION start() CASCADE;
+                 DROP SEQUENCE numbers CASCADE; DROP VIEW doubled CASCADE;";
+    passes(&story, quiet, &[]);
+    let told = story.migrate(drop, &["--allow", "drop-column sums.double: computed"]);
+    let told = told.answers(Exit::Ok, "ok", "column sums.double");
+    assert_eq!(told.changes(), ["sums 9→9 intact, double dropped, planned"]);
+}
+
+#[test]
+fn a_collation_takes_its_columns_along() {
+    needs_postgres!();
+    let story = shop(
+        "along_collation",
+        "CREATE COLLATION german (provider = icu, locale = 'de'); CREATE COLLATION unused (provider = icu, locale = 'fr');
+         CREATE TABLE words (word text COLLATE german); INSERT INTO words VALUES ('ä');",
+    );
+    passes(&story, "DROP COLLATION unused CASCADE;", &[]);
+    let drop = "DROP COLLATION german CASCADE;";
+    blocked(&story, drop, &["error drop-column public.words.word 0+1"]);
+    let told = story.migrate(drop, &["--allow", "drop-column words.word: moved"]);
+    let _ = told.answers(Exit::Ok, "ok", "column words.word");
+}
+
+#[test]
+fn what_cascade_takes_from_tables_that_stay_is_named() {
+    needs_postgres!();
+    let story = shop(
+        "along_cascade",
+        "CREATE TABLE lines (order_id int CONSTRAINT of_order REFERENCES orders);
+         CREATE VIEW busy AS SELECT state FROM orders;
+         CREATE MATERIALIZED VIEW states AS SELECT state, count(*) FROM busy GROUP BY state;
+         CREATE TYPE mood AS ENUM ('good');
+         CREATE TABLE people (mood mood DEFAULT 'good', CONSTRAINT fine CHECK (mood = 'good'));
+         CREATE INDEX people_mood ON people (mood);
+         INSERT INTO people VALUES ('good');",
+    );
+    let told =
+        blocked(&story, "DROP TABLE orders CASCADE;", &["error drop-table public.orders 20+0"]);
+    assert_eq!(
+        through(&told, 0),
+        [
+            "constraint of_order on table public.lines",
+            "materialized view public.states",
+            "view public.busy"
+        ]
+    );
+    let told = blocked(&story, "DROP TYPE mood CASCADE;", &["error drop-type mood 0+1"]);
+    assert_eq!(through(&told, 0), ["column people.mood (1 value)"]);
+    let told = blocked(&story, "DELETE FROM orders;", &["error delete-all public.orders 20+0"]);
+    assert_eq!(through(&told, 0), ["materialized view states becomes stale"]);
+    let told = blocked(&story, "TRUNCATE audit;", &["error truncate public.audit 30+0"]);
+    assert!(through(&told, 0).is_empty());
+}
+
+#[test]
+fn what_is_done_to_a_parent_is_done_to_its_children() {
+    needs_postgres!();
+    let story = shop(
+        "along_inheritance",
+        "CREATE TABLE animals (id int, name text);
+         CREATE TABLE cats (lives int) INHERITS (animals);
+         CREATE TABLE dogs (name text) INHERITS (animals);
+         INSERT INTO animals VALUES (1, 'a'); INSERT INTO cats VALUES (2, 'b', 9), (3, 'c', 9);
+         INSERT INTO dogs VALUES (4, 'd');",
+    );
+    blocked(&story, "TRUNCATE animals;", &["error truncate public.animals 4+0"]);
+    blocked(&story, "TRUNCATE ONLY animals;", &["error truncate public.animals 1+0"]);
+    blocked(&story, "DELETE FROM animals;", &["error delete-all public.animals 4+0"]);
+    blocked(
+        &story,
+        "UPDATE animals SET name = 'x';",
+        &["error update-all public.animals.name 0+4"],
+    );
+    let narrow = "ALTER TABLE animals ALTER COLUMN name TYPE int USING length(name);";
+    let told = story.migrate(narrow, &[]).answers(Exit::Blocked, "blocked", "");
+    assert!(told.findings()[0].ends_with("0+4"), "{:?}", told.findings());
+    let leave = "ALTER TABLE cats NO INHERIT animals;";
+    blocked(&story, leave, &["warning drop-partition public.cats 2+0"]);
+    let drop = "ALTER TABLE animals DROP COLUMN name;";
+    let told = blocked(&story, drop, &["error drop-column public.animals.name 0+3"]);
+    assert_eq!(through(&told, 0), ["column cats.name (2 values)"]);
+    let told = story.migrate(drop, &["--allow", "drop-column animals.name: gone"]);
+    let told = told.answers(Exit::Ok, "ok", "2 losses as planned");
+    assert_eq!(
+        told.changes(),
+        ["animals 1→1 intact, name dropped, planned", "cats 2→2 intact, name dropped, planned"]
+    );
+}

@@ -209,6 +209,7 @@ fn what_is_pending_is_told_for_a_command() {
     let _ = outcome.exits(Exit::Ok).prints("2 statements, 2 findings to agree to");
     let rules: Vec<_> = report["findings"].as_array().unwrap().iter().map(|f| &f["rule"]).collect();
     assert!(rules.contains(&&Value::from("drop-column")), "{rules:?}");
+    let story = crate::story::Story::prepared("version-table-elsewhere", "doctor_not_pending");
     let outcome = story.rowsafe(&["doctor", "--", "alembic", "upgrade", "0001"]).run();
     let _ = outcome.exits(Exit::Ok).prints("0 statements, nothing to agree to");
 }

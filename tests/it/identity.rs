@@ -4,7 +4,7 @@ use rowsafe::exit::Exit;
 use serde_json::{Value, json};
 
 use crate::harness::scene::{HARMLESS, names};
-use crate::harness::{Rowsafe, Scene};
+use crate::harness::{Database, Rowsafe, Scene, Server};
 use crate::story::{Story, Told};
 
 const USERS: &str = "CREATE TABLE users AS SELECT n AS id FROM generate_series(1, 500) n; \
@@ -257,4 +257,69 @@ fn a_protected_database_that_is_empty_and_was_never_seen_is_refused() {
         refused(&scene, &["it is protected (`*_prod`), holds no row and was never seen before"]);
         accepted_once(&scene);
     }
+}
+
+#[test]
+fn a_service_that_does_not_say_who_it_is_is_known_by_the_rest() {
+    needs_postgres!();
+    let scene = seen("identity_denied");
+    let admin = scene.db.admin();
+    for function in
+        ["pg_control_system()", "pg_current_wal_insert_lsn()", "pg_walfile_name(pg_lsn)"]
+    {
+        admin.execute(&format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC"));
+    }
+    assert_eq!(goes_on(&scene).warnings(), "");
+    let known = record(&scene);
+    assert!(known["system_identifier"].is_null() && known["wal_position"].is_null(), "{known}");
+    assert_eq!(goes_on(&scene).warnings(), "");
+    std::fs::remove_file(scene.flag("ran")).unwrap();
+    scene.db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    refused(
+        &scene,
+        &["schema `public`, which held 540 rows on 20", "was dropped and created again"],
+    );
+}
+
+#[test]
+fn planning_looks_at_the_record_and_writes_none() {
+    needs_postgres!();
+    let story = Story::of_sql("identity_plan", USERS);
+    story.sandbox.write("a.sql", "CREATE TABLE more (id int);\n");
+    let plan = |flags: &[&str]| {
+        Told::by(story.rowsafe(&["plan", "--sql", "a.sql"]).args(flags)).report["exit"].clone()
+    };
+    assert_eq!(plan(&[]), 0);
+    assert!(!story.sandbox.path().join(".rowsafe/databases").exists(), "nothing was run");
+    let _ = story.migrate("CREATE TABLE made (id int);", &[]).answers(Exit::Ok, "ok", "every row");
+    assert_eq!(plan(&[]), 0);
+    story.db.execute("DROP TABLE users, teams, made");
+    assert_eq!(plan(&[]), 7);
+    assert_eq!(plan(&["--new-database"]), 0);
+    assert_eq!(plan(&[]), 7);
+}
+
+#[test]
+fn the_second_of_two_servers_is_another_one() {
+    needs_postgres!();
+    let servers = [Server::start(&[]), Server::start(&[])];
+    let databases = servers.each_ref().map(|server| Database::on(server, "identity_two", "secret"));
+    let [first, second] = databases;
+    second.execute(USERS);
+    let [one, two] = servers.each_ref().map(|server| server.port);
+    let url =
+        format!("postgresql://identity_two:secret@127.0.0.1:{one},127.0.0.1:{two}/identity_two");
+    let scene = Scene::of(first, USERS);
+    let run = |flags: &[&str]| {
+        let script = format!("touch ran; psql -qX '{url}' -c 'CREATE TABLE IF NOT EXISTS made ()'");
+        Told::by(scene.run_with(flags, &script).env("ROWSAFE_DATABASE", &url).with_report())
+    };
+    let _ = run(&[]).answers(Exit::Ok, "ok", "every row accounted for");
+    let _ = run(&[]).answers(Exit::Ok, "ok", "every row accounted for");
+    servers[0].stop();
+    // The same rows under the same name: a copy by dump and restore looks like this.
+    let said = format!("another server answers at 127.0.0.1:{one},127.0.0.1:{two}/identity_two");
+    run(&[]).answers(Exit::DatabaseUnavailable, "error", &said).nothing_was_run();
+    let _ = run(&["--new-database"]).answers(Exit::Ok, "ok", "every row accounted for");
+    let _ = run(&[]).answers(Exit::Ok, "ok", "every row accounted for");
 }

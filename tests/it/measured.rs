@@ -301,3 +301,95 @@ fn tables_that_refer_to_each_other_stay_a_bound() {
     assert!(!is_exact(&told, 0));
     assert!(message(&told, 0).contains("refer to each other"), "{}", message(&told, 0));
 }
+
+#[test]
+fn values_that_follow_a_key_are_counted() {
+    needs_postgres!();
+    let seed = "
+        CREATE TABLE plans (code text PRIMARY KEY, price int);
+        INSERT INTO plans SELECT 'p' || n, n FROM generate_series(1, 40) n;
+        CREATE TABLE users (id int PRIMARY KEY, plan text REFERENCES plans ON UPDATE CASCADE);
+        INSERT INTO users SELECT n, 'p' || n % 40 + 1 FROM generate_series(1, 100) n;
+        CREATE TABLE trials (id int PRIMARY KEY, plan text REFERENCES plans ON UPDATE SET NULL);
+        INSERT INTO trials SELECT n, 'p' || n FROM generate_series(1, 10) n;";
+    let sql = "UPDATE plans SET code = 'old-' || code WHERE price IN (2, 3)";
+    // Of p2 and p3: themselves, three users each, and two trials.
+    let findings = ["warning update-overwrite public.plans.code 0+10"];
+    let told = check("measured_rekeyed", seed, sql, &findings, &[]);
+    assert!(is_exact(&told, 0), "{}", told.outcome);
+    let through = told.report["findings"][0]["loss"]["through"].to_string();
+    assert!(through.contains("column users.plan (6 values) by foreign key"), "{through}");
+    assert!(through.contains("column trials.plan (2 values) by foreign key"), "{through}");
+    let price = "UPDATE plans SET price = 0 WHERE price IN (2, 3)";
+    check("measured_unkeyed", seed, price, &["note update-overwrite public.plans.price 0+2"], &[]);
+}
+
+#[test]
+fn a_table_is_read_once_for_all_columns_that_go_and_no_other_is_read() {
+    needs_postgres!();
+    let seed = &format!("{SHOP} ALTER TABLE users ADD CONSTRAINT few CHECK (seats < 100);");
+    let story = Story::of_sql("measured_cost", seed);
+    let scans =
+        "SELECT relname, seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables ORDER BY 1";
+    let before = settled(&story, scans);
+    let sql = "ALTER TABLE users DROP COLUMN plan; ALTER TABLE users DROP COLUMN seats;";
+    let told = story.migrate(sql, &[]);
+    assert_eq!(told.outcome.code, Some(1), "{}", told.outcome);
+    assert_eq!(
+        told.findings(),
+        ["error drop-column public.users.plan 0+30", "error drop-column public.users.seats 0+100",]
+    );
+    let after = settled(&story, scans);
+    let reads: Vec<i64> = before
+        .iter()
+        .zip(&after)
+        .map(|(before, after)| after[1].parse::<i64>().unwrap() - before[1].parse::<i64>().unwrap())
+        .collect();
+    // users, visits
+    assert_eq!(reads, [1, 0]);
+}
+
+/// What the statistics say once every other session has ended and handed in its own.
+fn settled(story: &Story, sql: &str) -> Vec<Vec<String>> {
+    let session = story.db.session();
+    let others = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while session.query_one_i64(others) > 0 {}
+    session.rows(sql)
+}
+
+#[test]
+fn a_truncate_takes_what_refers_and_not_what_inherits() {
+    needs_postgres!();
+    let seed = "
+        CREATE TABLE a (id int PRIMARY KEY);
+        CREATE TABLE a_child () INHERITS (a);
+        CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);
+        CREATE TABLE b_child () INHERITS (b);
+        CREATE TABLE c (b int REFERENCES b) PARTITION BY LIST (b);
+        CREATE TABLE c_1 PARTITION OF c DEFAULT;
+        INSERT INTO a VALUES (1), (2); INSERT INTO a_child VALUES (3), (4), (5);
+        INSERT INTO b VALUES (1, 1); INSERT INTO b_child VALUES (2, 9), (3, 9);
+        INSERT INTO c VALUES (1), (1), (1), (1);";
+    let all = ["error truncate public.a 10+0"];
+    check(
+        "measured_truncate",
+        seed,
+        "TRUNCATE a CASCADE",
+        &all,
+        &[
+            "a 2→0 wiped, planned",
+            "a_child 3→0 wiped, planned",
+            "b 1→0 wiped, planned",
+            "c_1 4→0 wiped, planned",
+        ],
+    );
+    let only = ["error truncate public.a 7+0"];
+    check(
+        "measured_truncate_only",
+        seed,
+        "TRUNCATE ONLY a CASCADE",
+        &only,
+        &["a 2→0 wiped, planned", "b 1→0 wiped, planned", "c_1 4→0 wiped, planned"],
+    );
+}

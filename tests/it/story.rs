@@ -148,10 +148,15 @@ impl Told {
         self
     }
 
-    /// The answer: the last line that is no hint; beside a command's output it says whose it is.
+    /// The answer: the last line that is no hint; beside a command's output it says whose it is. A
+    /// plan is printed, and so is its answer.
     pub fn last_line(&self) -> &str {
         let prefix = if self.report["command"] == "run" { "rowsafe: " } else { "" };
-        let lines = self.outcome.stderr.lines().filter_map(|line| line.strip_prefix(prefix));
+        let text = match self.report["command"].as_str() {
+            Some("plan") => &self.outcome.stdout,
+            _ => &self.outcome.stderr,
+        };
+        let lines = text.lines().filter_map(|line| line.strip_prefix(prefix));
         let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("hint: "));
         lines.next_back().unwrap_or_default()
     }

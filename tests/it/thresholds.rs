@@ -77,7 +77,7 @@ fn rows_that_went_against_a_threshold_are_lost_whoever_agreed() {
     let strict = story("threshold_after", MIN);
     let told = told_of(&strict);
     let told = told.answers(Exit::Loss, "lost", "`users` keeps 10 of 100 rows, and min-rows is 20");
-    assert!(told.hints().contains("put them back"), "{}", told.hints());
+    assert!(told.hints().contains("put back what is in it"), "{}", told.hints());
     let dropped = story("threshold_gone", MIN);
     let told = dropped.surprise("DROP TABLE users;");
     let _ = told.answers(Exit::Loss, "lost", "`users` is gone with 100 rows, and min-rows is 20");

@@ -14,7 +14,8 @@ pub struct Dependents {
     pub tables: BTreeSet<u32>,
     /// Columns of tables that stay: table oid to attnum.
     pub columns: BTreeMap<u32, BTreeSet<i16>>,
-    /// Views, functions and the like, in PostgreSQL's own words.
+    /// Views, functions and the like, and defaults, constraints, triggers of tables that stay, in
+    /// PostgreSQL's own words.
     pub others: Vec<String>,
 }
 
@@ -69,10 +70,30 @@ WITH RECURSIVE gone(classid, objid, objsubid) AS (
 )
 SELECT g.classid::regclass::text, g.objid, g.objsubid,
        coalesce(c.relkind::text, ''),
-       CASE WHEN g.classid <> 'pg_class'::regclass OR c.relkind IN ('v', 'm', 'S', 'f')
-            THEN pg_describe_object(g.classid, g.objid, g.objsubid) ELSE '' END
+       CASE WHEN g.classid <> 'pg_class'::regclass OR c.relkind NOT IN ('r', 'p')
+            THEN pg_describe_object(g.classid, g.objid, g.objsubid) ELSE '' END,
+       coalesce(part.owner, 0::oid)
   FROM gone g
-  LEFT JOIN pg_class c ON g.classid = 'pg_class'::regclass AND c.oid = g.objid";
+  LEFT JOIN pg_class c ON g.classid = 'pg_class'::regclass AND c.oid = g.objid
+  LEFT JOIN LATERAL (
+        SELECT adrelid FROM pg_attrdef WHERE g.classid = 'pg_attrdef'::regclass AND oid = g.objid
+        UNION ALL
+        SELECT conrelid FROM pg_constraint
+         WHERE g.classid = 'pg_constraint'::regclass AND oid = g.objid AND conparentid = 0
+        UNION ALL
+        SELECT polrelid FROM pg_policy WHERE g.classid = 'pg_policy'::regclass AND oid = g.objid
+        UNION ALL
+        SELECT tgrelid FROM pg_trigger
+         WHERE g.classid = 'pg_trigger'::regclass AND oid = g.objid
+           AND NOT tgisinternal AND tgparentid = 0
+        UNION ALL
+        SELECT ev_class FROM pg_rewrite
+         WHERE g.classid = 'pg_rewrite'::regclass AND oid = g.objid AND rulename <> '_RETURN'
+        UNION ALL
+        SELECT indrelid FROM pg_index
+         WHERE g.classid = 'pg_class'::regclass AND indexrelid = g.objid
+           AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = g.objid)
+       ) part(owner) ON true";
 
 /// Walks from `root` to everything that a DROP of it takes along, the root included.
 pub async fn of(client: &Client, root: Root, cascade: bool) -> Result<Dependents, Error> {
@@ -80,21 +101,33 @@ pub async fn of(client: &Client, root: Root, cascade: bool) -> Result<Dependents
         if cascade { &["n", "a", "i", "P", "S", "e", "x"] } else { &["a", "i", "P", "S"] };
     let rows = client.query(WALK, &[&root.class, &root.oid, &root.sub, &kinds]).await?;
     let mut found = Dependents::default();
+    // Defaults, constraints and the like, with the table that each is a part of.
+    let mut parts: Vec<(u32, Option<String>)> = Vec::new();
+    let mut gone = BTreeSet::from([root.oid]);
     for row in rows {
         let (class, oid, sub): (String, u32, i32) = (row.get(0), row.get(1), row.get(2));
         let (kind, described): (String, Option<String>) = (row.get(3), row.get(4));
+        let owner: u32 = row.get(5);
+        if class == "pg_class" {
+            gone.insert(oid);
+        }
         match (class.as_str(), kind.as_str(), sub) {
+            _ if (class.as_str(), oid) == (root.class, root.oid) && class == "pg_proc" => {}
             ("pg_class", "r" | "p", 0) => drop(found.tables.insert(oid)),
             ("pg_class", "r" | "p", sub) => {
                 let attnum = i16::try_from(sub).unwrap_or_default();
                 found.columns.entry(oid).or_default().insert(attnum);
             }
             ("pg_class", "v" | "m" | "f", _) | ("pg_proc", _, _) => found.others.extend(described),
+            _ if owner != 0 => parts.push((owner, described)),
             _ => {}
         }
     }
     let whole = found.tables.clone();
     found.columns.retain(|table, _| !whole.contains(table));
+    // What belongs to a table or column that goes needs no mention.
+    let is_others = |(owner, _): &(u32, _)| !gone.contains(owner);
+    found.others.extend(parts.into_iter().filter(is_others).filter_map(|(_, described)| described));
     found.others.sort();
     found.others.dedup();
     Ok(found)

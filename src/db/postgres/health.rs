@@ -52,6 +52,7 @@ pub async fn denied(client: &Client) -> Result<Vec<Denied>, Error> {
 
 /// What the server says of itself.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was asked")]
 pub struct Health {
     /// Its clock, in seconds since 1970.
     pub clock: f64,

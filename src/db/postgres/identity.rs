@@ -13,13 +13,17 @@ SELECT current_database()::text,
        current_setting('server_version_num')::int4,
        pg_is_in_recovery(),
        host(inet_server_addr()),
-       CASE WHEN has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
-            THEN (SELECT system_identifier::text FROM pg_control_system()) END";
+       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
+
+/// A question of its own: a server checks the privilege before it evaluates any condition, and a
+/// question that fails ends the transaction that it is asked in.
+const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
 
 /// Reads the identity. On managed services the system identifier may be denied (`None`).
 pub async fn read(client: &Client) -> Result<Identity, Error> {
     let row = client.query_one(QUERY, &[]).await?;
-    let system_identifier: Option<String> = row.get(7);
+    let system_identifier: Option<String> =
+        if row.get(7) { Some(client.query_one(SYSTEM, &[]).await?.get(0)) } else { None };
     Ok(Identity {
         database: row.get(0),
         database_oid: row.get(1),

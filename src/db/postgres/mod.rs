@@ -19,6 +19,7 @@ pub mod reactions;
 pub mod relations;
 pub mod rows;
 pub mod touched;
+pub mod used;
 pub mod version_table;
 pub mod watch;
 pub mod witness;

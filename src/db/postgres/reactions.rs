@@ -120,6 +120,9 @@ pub struct Reactions {
     inherits: Vec<(u32, u32, bool)>,
     foreign_keys: Vec<ForeignKey>,
     views: Vec<View>,
+    /// Views and materialised views, and what they read.
+    reads: Vec<(u32, u32)>,
+    materialized: BTreeMap<u32, QualifiedName>,
     columns: BTreeMap<(u32, i16), String>,
 }
 
@@ -160,13 +163,14 @@ SELECT i.inhrelid, i.inhparent, c.relispartition
 
 /// What a view reads, by its rule; its own definition tells which of them a change reaches.
 const VIEWS: &str = "
-SELECT c.oid, n.nspname::text, c.relname::text, pg_get_viewdef(c.oid),
+SELECT c.oid, n.nspname::text, c.relname::text,
+       CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) END,
        ARRAY(SELECT DISTINCT d.refobjid FROM pg_rewrite r
                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
               WHERE r.ev_class = c.oid AND r.rulename = '_RETURN' AND d.refobjid <> c.oid
                 AND d.refclassid = 'pg_class'::regclass)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'v' AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+ WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
 
 const COLUMNS: &str = "
 SELECT a.attrelid, a.attnum, a.attname::text
@@ -243,8 +247,13 @@ impl Reactions {
         let mut views = Vec::new();
         for row in &rows {
             let name = QualifiedName::new(row.get::<_, String>(1), row.get::<_, String>(2));
-            let source = effect::source_of(&row.get::<_, String>(3));
-            views.push((View { name, oid: row.get(0), sources: row.get(4) }, source));
+            let (oid, sources): (u32, Vec<u32>) = (row.get(0), row.get(4));
+            self.reads.extend(sources.iter().map(|source| (oid, *source)));
+            let Some(definition) = row.get::<_, Option<String>>(3) else {
+                self.materialized.insert(oid, name);
+                continue;
+            };
+            views.push((View { name, oid, sources }, effect::source_of(&definition)));
         }
         let relations = relations(client).await?;
         self.views = views
@@ -321,6 +330,21 @@ impl Reactions {
             }
         }
         tables
+    }
+
+    /// The materialised views that show rows of these tables, through views too.
+    pub fn showing(&self, tables: impl Iterator<Item = u32>) -> Vec<String> {
+        let (mut next, mut seen): (Vec<u32>, BTreeSet<u32>) = (tables.collect(), BTreeSet::new());
+        while let Some(oid) = next.pop() {
+            if seen.insert(oid) {
+                let readers = self.reads.iter().filter(|(_, source)| *source == oid);
+                next.extend(readers.map(|(reader, _)| *reader));
+            }
+        }
+        let shown = self.materialized.iter().filter(|(oid, _)| seen.contains(oid));
+        let mut names: Vec<String> = shown.map(|(_, name)| name.short()).collect();
+        names.sort();
+        names
     }
 
     /// Everything that is done when this is done.

@@ -1,6 +1,7 @@
 //! What happens by itself when a statement runs: the triggers and rules that fire, the functions
 //! that are called, read in the database and followed as far as they lead.
 
+mod dragged;
 mod follow;
 mod told;
 
@@ -262,6 +263,10 @@ impl<'a> Along<'a> {
         effect: &Effect,
         statement: Option<&Statement>,
     ) -> Result<Option<Loss>, Error> {
+        if let Effect::DropMaterializedView { view, cascade: true } = effect {
+            let oids = measuring.names().tables(view);
+            return measuring.dropped("pg_class", &oids, true).await.map(Some);
+        }
         let (Effect::Delete { table, .. }
         | Effect::Update { table, .. }
         | Effect::Merge { table, .. }) = effect

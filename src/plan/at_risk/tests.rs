@@ -189,19 +189,23 @@ fn after(finding: &Finding) -> Risk {
     touched.risk(relations())
 }
 
-fn loss(tables: &[u32], rows: Count) -> Option<Loss> {
+fn loss(tables: &[u32], rows: Count) -> Loss {
     let fate = TableFate::Rows { limit: None };
     let tables = tables.iter().map(|table| TableLoss { table: *table, fate: fate.clone() });
-    Some(Loss { rows, tables: tables.collect(), ..Loss::default() })
+    Loss { rows, tables: tables.collect(), ..Loss::default() }
 }
 
 #[test]
 fn the_losses_of_findings_are_at_risk() {
     let certain = Certainty::Certain;
-    let dropped = after(&finding("drop-type", certain, loss(&[oid("users")], Count::Exact(3))));
+    let dropped =
+        after(&finding("drop-type", certain, Some(loss(&[oid("users")], Count::Exact(3)))));
     assert_eq!((named(&dropped).as_str(), dropped.why().len()), ("teams users", 0));
-    let objects =
-        after(&finding("unlink-large-object", certain, loss(&[LARGE_OBJECTS], Count::AtMost(3))));
+    let objects = after(&finding(
+        "unlink-large-object",
+        certain,
+        Some(loss(&[LARGE_OBJECTS], Count::AtMost(3))),
+    ));
     assert!(objects.known.large_objects && objects.why().is_empty());
     let unused = after(&finding("unused-allowance", certain, None));
     assert_eq!((named(&unused).as_str(), unused.why().len()), ("", 0));
@@ -213,8 +217,8 @@ fn a_finding_that_does_not_tell_its_tables_is_a_reason_to_keep_everything() {
     let unknown = Count::Unknown("it is not there yet".to_owned());
     for finding in [
         finding("drop-attribute", Certainty::DependsOnData, None),
-        finding("drop-type", Certainty::Certain, loss(&[], unknown)),
-        finding("fires-trigger", Certainty::Unknown, loss(&[oid("users")], Count::Exact(1))),
+        finding("drop-type", Certainty::Certain, Some(loss(&[], unknown))),
+        finding("fires-trigger", Certainty::Unknown, Some(loss(&[oid("users")], Count::Exact(1)))),
         finding("opaque", Certainty::Unknown, None),
     ] {
         assert_eq!(after(&finding).why().len(), 1, "{}", finding.rule);

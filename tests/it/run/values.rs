@@ -153,6 +153,17 @@ fn counts_only_when_that_is_asked_for() {
 }
 
 #[test]
+fn without_a_snapshot_values_are_compared_all_the_same() {
+    needs_postgres!();
+    let story = people("values_unkept");
+    let update = "UPDATE people SET name = 'z' WHERE id < 8; UPDATE notes SET body = body;";
+    let told = unread_with(&story, update, &["--snapshot", "none"]);
+    let told = told.answers(Exit::Loss, "lost", "7 values of people.name");
+    assert_eq!(table(&told, "notes")["compared"], "values");
+    assert!(told.hints().contains("no snapshot was taken"));
+}
+
+#[test]
 fn a_plan_for_some_columns_covers_no_other() {
     needs_postgres!();
     let story = people("values_planned");

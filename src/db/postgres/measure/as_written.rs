@@ -97,6 +97,9 @@ impl Measuring<'_> {
         table: &QualifiedName,
     ) -> Result<Result<Written<'s>, String>, Error> {
         let Some(statement) = statement else { return Ok(Err("it is in no statement".to_owned())) };
+        if !self.is_verbatim(statement) {
+            return Ok(Err("it is read from its file, and may run otherwise".to_owned()));
+        }
         let parts = match Selection::of(&statement.text) {
             Ok(parts) if parts.table == *table => parts,
             Ok(_) => return Ok(Err("it is done by another statement".to_owned())),
@@ -123,6 +126,12 @@ impl Measuring<'_> {
         let trigger = self.first_trigger(&tree, event).await?;
         let doubt = self.changed_before(&read).await?.or(trigger).or(moment);
         Ok(Ok(Written { parts, table: oid, doubt }))
+    }
+
+    /// Whether it runs as it stands: what is read from a program has names where values will be, and
+    /// may be under a condition.
+    pub(super) fn is_verbatim(&self, statement: &Statement) -> bool {
+        self.printed.as_ref().is_none_or(|printed| printed.contains(&statement.text))
     }
 
     /// The first trigger that comes before one of these events, as a reason.

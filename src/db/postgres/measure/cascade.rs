@@ -130,14 +130,11 @@ impl Measuring<'_> {
             return Ok(Err(format!("`{}` is a key of a part of a table", key.name)));
         }
         let child = if key.on_delete == Action::Cascade {
-            Some(match known {
-                Some(known) => known,
-                None => {
-                    let places = self.leaves(root).await?;
-                    graph.nodes.push(Node { table: root, places, columns: Vec::new() });
-                    graph.nodes.len() - 1
-                }
-            })
+            if known.is_none() {
+                let places = self.leaves(root).await?;
+                graph.nodes.push(Node { table: root, places, columns: Vec::new() });
+            }
+            Some(known.unwrap_or(graph.nodes.len() - 1))
         } else {
             None
         };
@@ -192,11 +189,9 @@ impl Measuring<'_> {
             ));
         }
         for (at, edge) in graph.edges.iter().enumerate().filter(|(_, edge)| edge.child.is_none()) {
-            let stays: String = graph
-                .nodes
-                .iter()
-                .enumerate()
-                .filter(|(_, node)| !node.places.is_disjoint(&edge.referring))
+            let nodes = graph.nodes.iter().enumerate();
+            let going = nodes.filter(|(_, node)| !node.places.is_disjoint(&edge.referring));
+            let stays: Vec<String> = going
                 .map(|(at, _)| {
                     format!(
                         " AND NOT EXISTS (SELECT FROM rowsafe_{at} g \
@@ -204,6 +199,7 @@ impl Measuring<'_> {
                     )
                 })
                 .collect();
+            let stays = stays.concat();
             counts.push(format!(
                 "SELECT 1, {at}, x.tableoid, pg_catalog.count(*) FROM {} x WHERE {}{stays} \
                   GROUP BY x.tableoid",
@@ -222,9 +218,9 @@ impl Measuring<'_> {
         let own = written.parts.own;
         let select = |alias: &str| {
             let keys = node.columns.iter().enumerate();
-            let keys: String =
+            let keys: Vec<String> =
                 keys.map(|(at, key)| format!(", {alias}.{} AS k{at}", quote(key))).collect();
-            format!("SELECT {alias}.tableoid AS place, {alias}.ctid AS tid{keys}")
+            format!("SELECT {alias}.tableoid AS place, {alias}.ctid AS tid{}", keys.concat())
         };
         let incoming = || graph.edges.iter().filter(|edge| edge.child == Some(at));
         let first = if at == 0 {

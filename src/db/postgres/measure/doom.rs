@@ -53,7 +53,7 @@ impl Measuring<'_> {
         statement: &Statement,
         effects: &[Effect],
     ) -> Result<Option<String>, Error> {
-        if self.names.doubt().is_some() {
+        if self.names.doubt().is_some() || !self.is_verbatim(statement) {
             return Ok(None);
         }
         if let Some(why) = self.new_values.used_in(statement, &self.listed) {

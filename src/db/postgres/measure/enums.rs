@@ -32,6 +32,7 @@ impl Measuring<'_> {
     /// From here on the statements are those of this script. Alembic runs each revision in a
     /// transaction, and all of them in one unless it is told otherwise; a file has what it says.
     pub fn begin(&mut self, script: &Script) {
+        self.printed = script.statements.is_some().then(|| script.text.clone());
         let is_revision = script.origin.revision.is_some();
         let values = &mut self.new_values;
         values.script += 1;

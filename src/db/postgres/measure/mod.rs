@@ -4,9 +4,11 @@
 mod as_written;
 mod before;
 mod cascade;
+mod count;
 mod doom;
 mod enums;
 mod keys;
+mod rekeyed;
 mod retype;
 mod rows;
 mod values;
@@ -19,15 +21,13 @@ use tokio_postgres::{Client, Error};
 use crate::db::postgres::catalog::{self, Listed};
 use crate::db::postgres::dependents::{self, Dependents, Root};
 use crate::db::postgres::names::Names;
-use crate::db::postgres::server_message;
 use crate::effect::{Effect, Reach};
-use crate::inventory::TableKind;
 use crate::loss::{Count, LARGE_OBJECTS, Loss, TableFate, TableLoss};
 use crate::sql::Statement;
 use crate::text::QualifiedName;
-use crate::text::name::quote;
 
 use self::before::Before;
+use self::count::Counts;
 use self::enums::NewValues;
 
 /// A live database to measure on.
@@ -35,9 +35,13 @@ pub struct Measuring<'a> {
     client: &'a Client,
     listed: Vec<Listed>,
     names: Names,
-    rows: RefCell<HashMap<u32, Count>>,
+    counts: Counts,
     before: Before,
     new_values: NewValues,
+    /// The SQL that was printed for the script, where its statements are read from its file too.
+    printed: Option<String>,
+    /// Rows of each table that the statements so far delete by their WHERE.
+    deleted: RefCell<HashMap<u32, u64>>,
 }
 
 impl<'a> Measuring<'a> {
@@ -45,9 +49,10 @@ impl<'a> Measuring<'a> {
     pub async fn start(client: &'a Client) -> Result<Self, Error> {
         let listed = catalog::tables(client).await?;
         let names = Names::of(&listed, search_path(client).await?);
-        let (rows, before) = (RefCell::default(), Before::default());
+        let (counts, before) = (Counts::default(), Before::default());
         let new_values = NewValues::of(client).await?;
-        Ok(Self { client, listed, names, rows, before, new_values })
+        let deleted = RefCell::default();
+        Ok(Self { client, listed, names, counts, before, new_values, printed: None, deleted })
     }
 
     /// The names at this point of the batch; the caller leads them through it.
@@ -71,7 +76,7 @@ impl<'a> Measuring<'a> {
             None => self.no_table(effect),
         };
         Ok(match (loss, why) {
-            (Some(loss), Some(why)) if loss == Loss::default() => {
+            (Some(loss), Some(why)) if is_empty(&loss) => {
                 let unknown = || Count::Unknown(why.clone());
                 Some(Loss { rows: unknown(), values: unknown(), ..loss })
             }
@@ -198,7 +203,8 @@ impl<'a> Measuring<'a> {
         })
     }
 
-    async fn dropped(
+    /// What goes along with these objects of a catalogue.
+    pub async fn dropped(
         &self,
         class: &'static str,
         oids: &[u32],
@@ -261,6 +267,7 @@ impl<'a> Measuring<'a> {
             loss.tables.push(TableLoss { table: *oid, fate: TableFate::Dropped { limit: None } });
         }
         for (oid, attnums) in &found.columns {
+            self.count_all(*oid, attnums).await;
             for attnum in attnums {
                 let values = self.values(*oid, *attnum).await;
                 let is_named = named == Some(*oid) && attnums.len() == 1;
@@ -285,9 +292,10 @@ impl<'a> Measuring<'a> {
     ) -> Result<Loss, Error> {
         let named = self.tables(table);
         let mut loss = Loss::default();
-        for oid in
-            self.closure(&named, !only, cascade.then_some(&["a", "r", "c", "n", "d"])).await?
-        {
+        // What refers to them goes without what inherits from it; its partitions refer themselves.
+        let reached = self.closure(&named, !only, None).await?;
+        let actions: Option<&[&str]> = cascade.then_some(&["a", "r", "c", "n", "d"]);
+        for oid in self.closure(&reached, false, actions).await? {
             let rows = self.rows(oid).await;
             if !named.contains(&oid) {
                 loss.through.push(format!("table {} ({})", self.name(oid), rows.said("row")));
@@ -372,39 +380,12 @@ impl<'a> Measuring<'a> {
         let column = columns.unwrap_or_default().iter().find(|column| column.attnum == attnum);
         column.map_or_else(|| format!("{attnum}"), |column| column.name.clone())
     }
+}
 
-    async fn rows_of(&self, tables: &[u32]) -> Count {
-        let mut total = Count::default();
-        for oid in tables {
-            total = sum(&total, &self.rows(*oid).await);
-        }
-        total
-    }
-
-    async fn rows(&self, oid: u32) -> Count {
-        if let Some(known) = self.rows.borrow().get(&oid) {
-            return known.clone();
-        }
-        let count = self.count(oid, "*").await;
-        self.rows.borrow_mut().insert(oid, count.clone());
-        count
-    }
-
-    async fn values(&self, oid: u32, attnum: i16) -> Count {
-        self.count(oid, &quote(&self.column_name(oid, attnum))).await
-    }
-
-    async fn count(&self, oid: u32, what: &str) -> Count {
-        let Some(listed) = self.listed(oid) else { return Count::default() };
-        if listed.table.kind == TableKind::Partitioned || !listed.is_populated {
-            return Count::default();
-        }
-        let sql = format!("SELECT count({what}) FROM ONLY {}", listed.table.name.sql());
-        match self.client.query_one(&sql, &[]).await {
-            Ok(row) => Count::Exact(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default()),
-            Err(error) => Count::Unknown(server_message(&error)),
-        }
-    }
+/// Whether nothing was found that it touches.
+fn is_empty(loss: &Loss) -> bool {
+    let is_zero = loss.rows == Count::Exact(0) && loss.values == Count::Exact(0);
+    is_zero && loss.through.is_empty() && loss.tables.is_empty()
 }
 
 /// The schemas that a session of this role and database looks in by default.

@@ -6,6 +6,7 @@ use tokio_postgres::Error;
 
 use super::as_written::{DELETES, UPDATES, Written};
 use super::cascade::Taken;
+use super::keys::Action;
 use super::{Measuring, at_most, sum};
 use crate::effect::Reach;
 use crate::loss::{Count, Loss, Share, TableFate, TableLoss};
@@ -104,14 +105,52 @@ impl Measuring<'_> {
         if !is_all && total > 0 {
             let tables: Vec<u32> = selected.keys().copied().collect();
             let of = self.rows_of(&tables).await.number();
-            loss.share = of.map(|of| Share { taken: total, of });
+            // Many small parts are no small part.
+            let mut deleted = self.deleted.borrow_mut();
+            let taken = deleted.entry(self.root(written.table)).or_default();
+            *taken += total;
+            loss.share = of.map(|of| Share { taken: *taken, of });
         }
         match along {
             Some(along) => self.add_along(along, written, &mut loss),
-            None if loss.rows != Count::Exact(0) => self.follow(&named, reach, &mut loss).await?,
+            None if loss.rows != Count::Exact(0) => {
+                if self.comes_back(&named).await? && !is_all {
+                    self.add_own(&named, &mut loss).await;
+                }
+                self.follow(&named, reach, &mut loss).await?;
+            }
             None => {}
         }
         Ok(loss)
+    }
+
+    /// Whether rows of these tables may go because other rows of them go.
+    async fn comes_back(&self, named: &[u32]) -> Result<bool, Error> {
+        let reached = self.closure(named, true, Some(&["c"])).await?;
+        for key in self.keys().await?.iter().filter(|key| key.on_delete == Action::Cascade) {
+            let (children, parents) =
+                (self.leaves(key.child).await?, self.leaves(key.parent).await?);
+            if named.iter().any(|oid| children.contains(oid))
+                && reached.iter().any(|oid| parents.contains(oid))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Adds every row of the statement's own tables.
+    async fn add_own(&self, named: &[u32], loss: &mut Loss) {
+        loss.rows = Count::default();
+        for oid in named {
+            let rows = at_most(&self.rows(*oid).await);
+            if rows != Count::Exact(0) {
+                let said = rows.said("row");
+                loss.through.push(format!("table {} ({said}) by foreign key", self.name(*oid)));
+            }
+            loss.rows = sum(&loss.rows, &rows);
+            loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit: None } });
+        }
     }
 
     /// Adds what was counted of the tables that hang on the rows.
@@ -167,6 +206,9 @@ impl Measuring<'_> {
             };
             loss.rows = sum(&loss.rows, &rows);
             loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit } });
+        }
+        if matches!(reach, Reach::Some { .. }) && self.comes_back(&named).await? {
+            self.add_own(&named, &mut loss).await;
         }
         self.follow(&named, reach, &mut loss).await?;
         Ok(loss)

@@ -15,10 +15,10 @@ use crate::text::QualifiedName;
 use crate::text::name::{quote, quote_if_needed};
 
 /// A column that gets another value, and the expression for it where it can be computed beforehand.
-struct Target<'s> {
+pub(super) struct Target<'s> {
     attnum: i16,
-    column: String,
-    value: Option<&'s str>,
+    pub(super) column: String,
+    pub(super) value: Option<&'s str>,
 }
 
 /// What was counted of one table.
@@ -65,7 +65,9 @@ impl Measuring<'_> {
         if first.is_ok() || targets.iter().all(|target| target.value.is_none()) {
             return Ok(first.map(|counted| (targets, counted)));
         }
-        targets.iter_mut().for_each(|target| target.value = None);
+        for target in &mut targets {
+            target.value = None;
+        }
         let second = self.counted(written, &targets).await?;
         Ok(second.map(|counted| (targets, counted)))
     }
@@ -102,38 +104,30 @@ impl Measuring<'_> {
     ) -> Result<Result<Vec<Counted>, String>, Error> {
         let parts = &written.parts;
         let (with, own) = (parts.with, parts.own);
-        let (mut tests, mut least, mut most) = (String::new(), Vec::new(), Vec::new());
+        let (mut tests, mut least, mut most) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut merged, mut plain) = (Vec::new(), Vec::new());
         for (at, target) in targets.iter().enumerate() {
-            tests += &format!(", {} AS lost{at}", self.is_lost(written, target));
+            tests.push(format!(", {} AS lost{at}", self.is_lost(written, target)));
             // What is not computed may be the same value again.
             let sure = if target.value.is_some() { format!("all{at}") } else { "false".to_owned() };
             least.push(format!("pg_catalog.count(*) FILTER (WHERE {sure})"));
             most.push(format!("pg_catalog.count(*) FILTER (WHERE any{at})"));
+            merged.push(format!(
+                ", pg_catalog.bool_and(lost{at}) AS all{at}, pg_catalog.bool_or(lost{at}) AS any{at}"
+            ));
+            plain.push(format!(", lost{at} AS all{at}, lost{at} AS any{at}"));
         }
-        let numbers = 0..targets.len();
-        let merged: String = numbers
-            .clone()
-            .map(|at| {
-                format!(
-                    ", pg_catalog.bool_and(lost{at}) AS all{at}, \
-                       pg_catalog.bool_or(lost{at}) AS any{at}"
-                )
-            })
-            .collect();
-        let plain: String = numbers
-            .clone()
-            .map(|at| format!(", lost{at} AS all{at}, lost{at} AS any{at}"))
-            .collect();
-        let any = numbers.map(|at| format!("any{at}")).collect::<Vec<_>>().join(" OR ");
+        let any = (0..targets.len()).map(|at| format!("any{at}")).collect::<Vec<_>>().join(" OR ");
         let found = format!(
-            "SELECT {own}.tableoid AS place, {own}.ctid AS tid{tests} {}",
+            "SELECT {own}.tableoid AS place, {own}.ctid AS tid{} {}",
+            tests.concat(),
             parts.from_where()
         );
         // Of a row that finds several others PostgreSQL takes any: both outcomes are counted.
         let merged = if parts.others.is_some() {
-            format!("SELECT place{merged} FROM ({found}) found GROUP BY place, tid")
+            format!("SELECT place{} FROM ({found}) found GROUP BY place, tid", merged.concat())
         } else {
-            format!("SELECT place{plain} FROM ({found}) found")
+            format!("SELECT place{} FROM ({found}) found", plain.concat())
         };
         let sql = format!(
             "{with} SELECT place, pg_catalog.count(*) FILTER (WHERE {any}), {}, {} \
@@ -146,7 +140,7 @@ impl Measuring<'_> {
     }
 
     /// Whether a row of the table loses its value; compared as text, for not every type can be.
-    fn is_lost(&self, written: &Written<'_>, target: &Target<'_>) -> String {
+    pub(super) fn is_lost(&self, written: &Written<'_>, target: &Target<'_>) -> String {
         let column = format!("{}.{}", written.parts.own, quote(&target.column));
         let Some(value) = target.value else { return format!("{column} IS NOT NULL") };
         let type_name = self.type_name(written.table, target.attnum);
@@ -188,6 +182,9 @@ impl Measuring<'_> {
             let rows = of_table.map_or(0, |counted| counted.rows);
             let limit = (written.doubt.is_none() && !is_all).then_some(rows);
             loss.tables.push(TableLoss { table: oid, fate: TableFate::Values { columns, limit } });
+        }
+        if most > 0 {
+            self.rekeyed(written, targets, &mut loss).await?;
         }
         if !is_all && most > 0 {
             loss.share = self.share(&tables, targets, counted).await;
