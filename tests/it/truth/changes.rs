@@ -4,7 +4,7 @@ use rowsafe::text::name::quote_literal;
 
 use super::dice::Dice;
 use super::migration::condition;
-use super::schema::{Column, Kind, Model, Table, named};
+use super::schema::{Column, Kind, Model, Shape, Table, named};
 
 pub fn truncate(model: &Model, dice: &mut Dice) -> String {
     let (one, two) = (dice.pick(&model.tables), dice.pick(&model.tables));
@@ -196,7 +196,14 @@ pub fn roundabout(model: &Model, dice: &mut Dice) -> Option<String> {
     let table = dice.pick(&model.tables);
     let name = table.written(dice);
     let wanted = condition(table, &model.tables, "", dice);
-    Some(match (dice.below(6), model.views.first()) {
+    Some(match (dice.below(8), model.views.first()) {
+        (6, _) if table.shape == Shape::Child => {
+            let (parent, _) = table.name.rsplit_once('_')?;
+            format!("ALTER TABLE {name} NO INHERIT {}.{}", table.schema, named(parent))
+        }
+        (6 | 7, _) => {
+            format!("ALTER TABLE {name} DISABLE TRIGGER USER; DELETE FROM {name} WHERE {wanted}")
+        }
         (0 | 1, Some((view, column))) => match dice.below(3) {
             0 => format!("DELETE FROM {view}"),
             1 => format!("UPDATE {view} SET {0} = NULL", named(column)),

@@ -163,7 +163,7 @@ impl<'a> Unit<'a> {
                 }
                 LostKind::Column => {
                     let named = |attnum: &i16| is_of_column(lost, self.column(*attnum));
-                    gone.columns.keys().any(named)
+                    gone.columns.keys().any(named) || (!gone.keyed && gone.is_loss())
                 }
                 LostKind::Values => {
                     let of = |(attnum, amount): (&i16, &u64)| {

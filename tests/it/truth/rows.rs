@@ -85,6 +85,14 @@ pub fn reactions(model: &mut Model, dice: &mut Dice) -> String {
     if dice.chance(30) {
         sql += &trigger(dice.pick(&tables), dice.pick(&tables), dice);
     }
+    if dice.chance(8) {
+        let event = dice.pick(&["DELETE", "UPDATE"]);
+        let (on, other) = (dice.pick(&tables).sql(), dice.pick(&tables).sql());
+        if on != other {
+            sql +=
+                &format!("CREATE RULE also AS ON {event} TO {on} DO ALSO DELETE FROM {other};\n");
+        }
+    }
     if dice.chance(25) {
         let table = dice.pick(&tables);
         let column = dice.pick(&table.columns).clone();
