@@ -55,14 +55,14 @@ pub async fn images(
         unit::all(inventory, &[]).into_iter().filter(is_wanted).collect();
     units.sort_by_key(|unit| needs(unit, look));
     let mut images = Images::new();
-    let (mut bytes, mut units_left) = (budget, units.len());
-    for unit in units {
+    let mut bytes = budget;
+    let total = units.len();
+    for (done, unit) in units.into_iter().enumerate() {
         // What a small table leaves of its share goes to the larger ones.
-        let mut imaged = Imaged::empty(&unit, look, bytes / units_left);
-        units_left -= 1;
-        if fill(held, &unit, &mut imaged).await.map_err(asked)? {
-            bytes = bytes.saturating_sub(imaged.bytes());
-            images.insert(unit.table.oid, imaged);
+        let mut one = Imaged::empty(&unit, look, bytes / (total - done));
+        if fill(held, &unit, &mut one).await.map_err(asked)? {
+            bytes = bytes.saturating_sub(one.bytes());
+            images.insert(unit.table.oid, one);
         }
     }
     Ok(images)
@@ -114,7 +114,12 @@ async fn fill(
 
 impl Sides<'_> {
     /// Compares what no snapshot holds with its image; `why` is said of what has none.
-    pub(super) async fn from_memory(&self, units: &[Unit<'_>], why: &str, found: &mut Found) {
+    pub(super) async fn compare_remembered(
+        &self,
+        units: &[Unit<'_>],
+        why: &str,
+        found: &mut Found,
+    ) {
         for unit in units {
             let Some(imaged) = self.images.get(&unit.table.oid) else {
                 found.leave_out(unit, self.touched, why);

@@ -22,7 +22,7 @@ pub fn statements(record: &Record) -> String {
             out += &line(statement, &record.findings);
         }
         if script.statements == 0 {
-            out += &format!("{:GUTTER$}{}\n", "", "no statement of it is known");
+            out += &labelled("", "no statement of it is known");
         }
     }
     out
@@ -69,7 +69,7 @@ fn fate(finding: &Finding) -> String {
     for part in parts {
         for (index, text) in wrapped(&clean(&part), WIDTH - GUTTER - 4).iter().enumerate() {
             let sign = if index == 0 { "└ " } else { "  " };
-            out += &format!("{:GUTTER$}{sign}{text}\n", "");
+            out.extend([&" ".repeat(GUTTER), sign, text, "\n"]);
         }
     }
     out

@@ -208,13 +208,17 @@ mod tests {
         let layout = Layout { columns, key: key.to_vec() };
         let mut image = Image::new(layout, rows.len() as u64, budget);
         let places: Vec<usize> = (0..columns).collect();
-        rows.iter().for_each(|row| image.add(row.as_bytes(), &places));
+        for row in rows {
+            image.add(row.as_bytes(), &places);
+        }
         image
     }
 
     fn compared(image: &Image, columns: &[usize], rows: &[&str]) -> Values {
         let mut matching = Matching::new(image, columns).expect("the image is whole");
-        rows.iter().for_each(|row| matching.add(row.as_bytes()));
+        for row in rows {
+            matching.add(row.as_bytes());
+        }
         matching.finish()
     }
 

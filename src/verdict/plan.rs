@@ -142,9 +142,9 @@ impl<'a> Plan<'a> {
 
 /// Whether the bounds that `limit` finds among the fates allow so many together.
 fn within<T>(gone: u64, fates: &[T], limit: impl Fn(&T) -> Option<Option<u64>>) -> bool {
-    let limits = fates.iter().filter_map(limit);
-    let all = limits.fold(Some(0_u64), |sum, limit| Some(sum?.saturating_add(limit?)));
-    all.is_none_or(|most| gone <= most)
+    // One without a bound allows everything.
+    let all: Option<Vec<u64>> = fates.iter().filter_map(limit).collect();
+    all.is_none_or(|most| gone <= most.into_iter().fold(0, u64::saturating_add))
 }
 
 /// The partitioned tables whose partitions hold no fewer rows together than before.

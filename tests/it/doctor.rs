@@ -260,7 +260,7 @@ fn well_formed(text: &str) -> Vec<(String, f64)> {
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if let Some(found) = head.captures(line) {
-            current = found[1].to_owned();
+            found[1].clone_into(&mut current);
             assert_eq!(lines.next(), Some(format!("# TYPE {current} gauge").as_str()));
             continue;
         }

@@ -108,10 +108,12 @@ fn a_run_to_the_letter() {
     assert_eq!((&report["child"]["exit"], &report["child"]["signal"]), (&json!(0), &json!(null)));
     let tables = json!([
         {"schema": "public", "name": "other", "rows_before": 1, "rows_after": 1,
-         "planned": false, "status": "intact"},
+         "planned": false, "status": "intact", "compared": "untouched"},
         {"schema": "public", "name": "users", "rows_before": 500, "rows_after": 500,
          "planned": true, "status": "intact",
-         "columns": [{"name": "legacy_id", "status": "dropped"}]},
+         "columns": [{"name": "legacy_id", "status": "dropped"}], "compared": "untouched",
+         "losses": [{"what": "column users.legacy_id", "rows": 0, "values": 0, "planned": true,
+                     "by": "migration"}]},
     ]);
     assert_eq!(report["tables"], tables);
     let allowance = json!({"object": "users.legacy_id", "reason": "superseded by external_id",

@@ -33,7 +33,7 @@ impl Formatting {
                        SET extra_float_digits = 3; SET synchronize_seqscans = off"
             .to_owned();
         for (name, value) in &self.0 {
-            sql += &format!("; SET {name} = {}", quote_literal(value));
+            sql.extend(["; SET ", name, " = ", &quote_literal(value)]);
         }
         client.batch_execute(&sql).await
     }

@@ -189,6 +189,23 @@ fn what_two_statements_take_is_taken_together() {
 }
 
 #[test]
+fn what_an_upsert_or_a_merge_overwrites_was_named() {
+    needs_postgres!();
+    let story = people("values_upsert");
+    let upsert = "INSERT INTO people VALUES (1, 'one', 1) ON CONFLICT (id) DO UPDATE SET name = excluded.name;";
+    let _ = story.migrate(upsert, &[]).answers(Exit::Blocked, "blocked", "nothing was run");
+    let told = story.migrate(upsert, &["--allow", "upsert-overwrite people: names of today"]);
+    let _ = told.answers(Exit::Ok, "ok", "gone as planned: 1 value of people.name");
+    let merge = "MERGE INTO people p USING (VALUES (2, 'two')) v (id, name) ON p.id = v.id
+                 WHEN MATCHED THEN UPDATE SET name = v.name;";
+    let told = story.migrate(merge, &[]);
+    let finding = told.report["findings"][0]["rule"].as_str().unwrap().to_owned();
+    let _ = told.answers(Exit::Blocked, "blocked", "nothing was run");
+    let told = story.migrate(merge, &["--allow", &format!("{finding} people: names of today")]);
+    let _ = told.answers(Exit::Ok, "ok", "gone as planned: 1 value of people.name");
+}
+
+#[test]
 fn others_who_write_meanwhile_are_told_apart() {
     needs_postgres!();
     let story = people("values_meanwhile");

@@ -14,7 +14,7 @@ mod rows;
 mod values;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::{Client, Error};
 
@@ -127,7 +127,8 @@ impl<'a> Measuring<'a> {
             Effect::Delete { table, reach } => {
                 self.deleted(table, reach, statement).await.map(Some)
             }
-            Effect::Merge { table, deletes: true } => self.merged(table).await.map(Some),
+            Effect::Merge { table, deletes } => self.merged(table, *deletes).await.map(Some),
+            Effect::Upsert { table, columns } => self.overwritten(table, columns).await.map(Some),
             Effect::DropOwned { roles, cascade } => self.disowned(roles, *cascade).await.map(Some),
             Effect::UnlinkLargeObject { .. } => self.unlinked().await.map(Some),
             Effect::Update { table, columns, reach } => {
@@ -307,10 +308,22 @@ impl<'a> Measuring<'a> {
     }
 
     /// A MERGE that deletes: any of the rows, and needs agreement.
-    async fn merged(&self, table: &QualifiedName) -> Result<Loss, Error> {
-        let all = Reach::All { why: String::new() };
-        let loss = self.bounded(table, &all).await?;
-        Ok(Loss { rows: at_most(&loss.rows), ..loss })
+    async fn merged(&self, table: &QualifiedName, deletes: bool) -> Result<Loss, Error> {
+        let mut loss = Loss::default();
+        if deletes {
+            let all = Reach::All { why: String::new() };
+            let bounded = self.bounded(table, &all).await?;
+            loss = Loss { rows: at_most(&bounded.rows), ..bounded };
+        }
+        for oid in self.closure(&self.tables(table), true, None).await? {
+            // Which columns its UPDATE sets is not read: any value may go.
+            let fate = TableFate::Values { columns: BTreeSet::new(), limit: None };
+            loss.tables.push(TableLoss { table: oid, fate });
+        }
+        if !deletes && self.rows_of(&self.tables(table)).await != Count::Exact(0) {
+            loss.values = Count::Unknown("which values a MERGE sets is not read".to_owned());
+        }
+        Ok(loss)
     }
 
     /// What the roles own in this database.
