@@ -15,7 +15,7 @@ use crate::db::postgres::functions::Function;
 use crate::db::postgres::measure::Measuring;
 use crate::db::postgres::reactions::{Deed, Event, Kind, Reaction, Reactions};
 use crate::effect::{Effect, Reach};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::loss::{Count, Loss, TableFate, TableLoss};
 use crate::rules::Reacting;
 use crate::script::Script;
@@ -152,7 +152,7 @@ impl<'a> Along<'a> {
             .map(|(reaction, deed)| (reaction.clone(), deed))
             .collect();
         for (reaction, deed) in fired {
-            self.note_set_columns(&reaction, &deed).await?;
+            let sets = self.set_columns(&reaction, &deed).await?;
             if !self.told.insert((number, reaction.oid)) {
                 continue;
             }
@@ -161,6 +161,9 @@ impl<'a> Along<'a> {
             self.ran.extend(found.effects.iter().cloned());
             let (word, on) = (reaction.word(), Some(&reaction.on));
             let finding = Reacting { word, name: &reaction.name, on }.finding(script, statement);
+            let set =
+                sets.filter(|_| found.unknown.is_empty()).map(|set| set.told(finding.clone()));
+            findings.extend(set.map(|finding| (finding, None)));
             findings.extend(found.summed_up(finding).map(|finding| (finding, None)));
         }
         Ok(findings)
@@ -313,23 +316,60 @@ impl<'a> Along<'a> {
     }
 
     /// A trigger that runs before an UPDATE may set more columns of the row than the statement says.
-    async fn note_set_columns(&mut self, reaction: &Reaction, deed: &Deed) -> Result<(), Error> {
-        let Kind::Trigger { function, sets_row: true } = reaction.kind else { return Ok(()) };
+    async fn set_columns(
+        &mut self,
+        reaction: &Reaction,
+        deed: &Deed,
+    ) -> Result<Option<SetColumns>, Error> {
+        let Kind::Trigger { function, sets_row: true } = reaction.kind else { return Ok(None) };
         if deed.event != Event::Update {
-            return Ok(());
+            return Ok(None);
         }
-        let sets = self.functions(&[function]).await?.first().map(Function::sets_of_new);
-        let columns = match sets.flatten() {
-            Some(names) if names.is_empty() => return Ok(()),
-            Some(names) => self.reactions.attnums(deed.table, &names),
+        let functions = self.functions(&[function]).await?;
+        let is_own = |function: &Function| function.name.schema.as_deref() == Some("pg_catalog");
+        // PostgreSQL's own set nothing, or what a text search column is computed from.
+        let is_known = functions.first().is_some_and(is_own);
+        let names = functions.first().and_then(Function::sets_of_new);
+        let columns = match &names {
+            Some(names) if names.is_empty() => return Ok(None),
+            Some(names) => self.reactions.attnums(deed.table, names),
             None => BTreeSet::new(),
         };
         let fate = TableFate::Values { columns, limit: None };
         let loss = TableLoss { table: deed.table, fate };
         if !self.quiet.contains(&loss) {
-            self.quiet.push(loss);
+            self.quiet.push(loss.clone());
         }
-        Ok(())
+        Ok((!is_known).then_some(SetColumns { names, loss }))
+    }
+}
+
+/// The columns that a trigger sets in a row that is updated.
+struct SetColumns {
+    /// Their names; `None` where they can't be told from its text.
+    names: Option<Vec<String>>,
+    loss: TableLoss,
+}
+
+impl SetColumns {
+    /// The finding of it: nothing to agree to where the columns are known (most such triggers keep
+    /// a date), but nothing that stays unsaid.
+    fn told(self, finding: Finding) -> Finding {
+        let (sets, severity) = match &self.names {
+            Some(names) => {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                (names.join(", "), Severity::Note)
+            }
+            None => ("columns that can't be told from its text".to_owned(), Severity::Warning),
+        };
+        let values = Count::Unknown("as many as rows are updated".to_owned());
+        let loss = Loss { values, tables: vec![self.loss], ..Loss::default() };
+        Finding {
+            severity,
+            message: format!("{} and sets {sets} in every row that is updated", finding.message),
+            loss: Some(loss),
+            ..finding
+        }
     }
 }
 
