@@ -223,3 +223,50 @@ fn covers(allowance: &Allowance, finding: &Finding, schema: Option<&str>) -> boo
     }
     crate::finding::allows(allowance, finding, schema)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{by_share, counted};
+    use crate::finding::Severity;
+    use crate::loss::{Count, Loss, Share};
+
+    fn loss(taken: u64, of: u64) -> Loss {
+        let share = Some(Share { taken, of });
+        Loss { rows: Count::Exact(taken), share, ..Loss::default() }
+    }
+
+    #[test]
+    fn a_tenth_is_a_note_and_everything_an_error() {
+        for (taken, of, expect) in [
+            (0, 100, Severity::Note),
+            (10, 100, Severity::Note),
+            (11, 100, Severity::Warning),
+            (99, 100, Severity::Warning),
+            (100, 100, Severity::Error),
+            (1, 1, Severity::Error),
+            (0, 0, Severity::Note),
+        ] {
+            assert_eq!(by_share("delete", &loss(taken, of)), expect, "{taken} of {of}");
+            assert_eq!(by_share("truncate", &loss(taken, of)), Severity::Note);
+        }
+        let through = vec!["table steps (1 row) by foreign key".to_owned()];
+        let along = Loss { through, ..loss(1, 100) };
+        assert_eq!(by_share("delete", &along), Severity::Warning);
+        let values = Loss { values: Count::Exact(1), ..Loss::default() };
+        assert_eq!(by_share("narrow-type", &values), Severity::Warning);
+        let bound = Loss { values: Count::AtMost(1), ..Loss::default() };
+        assert_eq!(by_share("narrow-type", &bound), Severity::Note);
+    }
+
+    #[test]
+    fn amounts_are_said_with_what_is_left_and_why_they_are_not_exact() {
+        assert_eq!(counted("gone", &loss(4, 1000)), "gone (4 of 1,000 rows)");
+        assert_eq!(counted("gone", &loss(4, 4)), "gone (all of 4 rows)");
+        assert_eq!(counted("gone", &loss(0, 4)), "gone (0 of 4 values change)");
+        let why = Some("it calls f()".to_owned());
+        let bound = Loss { rows: Count::AtMost(4), doubt: why.clone(), ..Loss::default() };
+        let expect = "gone (up to 4 rows); not counted exactly: it calls f()";
+        assert_eq!(counted("gone", &bound), expect);
+        assert_eq!(counted("gone", &Loss { doubt: why, ..loss(4, 9) }), "gone (4 of 9 rows)");
+    }
+}

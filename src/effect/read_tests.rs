@@ -50,6 +50,11 @@ fn what_turns_triggers_on_and_off_is_seen() {
         ("ALTER TABLE a ENABLE ROW LEVEL SECURITY", ""),
         ("ALTER TABLE a DISABLE RULE r", "a r off"),
         ("DROP TRIGGER IF EXISTS t ON a CASCADE", "a t off"),
+        (
+            "CREATE OR REPLACE TRIGGER t AFTER UPDATE OF b OR DELETE ON s.a EXECUTE FUNCTION f()",
+            "s.a t on",
+        ),
+        ("CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a EXECUTE FUNCTION f()", "a t on"),
         ("DROP EVENT TRIGGER e; ALTER EVENT TRIGGER e ENABLE", "- e off; - e on"),
         ("SET session_replication_role = replica", "- * off"),
         ("SET LOCAL session_replication_role TO 'origin'", "- * on"),

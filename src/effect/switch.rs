@@ -40,6 +40,19 @@ pub(super) fn of_drop(tokens: &Tokens<'_>) -> Option<Effect> {
     Some(Effect::Switches { table: Some(table), name, on: false })
 }
 
+/// Reads what follows CREATE: a trigger that was dropped may be made again.
+pub(super) fn of_create(tokens: &Tokens<'_>) -> Option<Effect> {
+    let mut tokens = tokens.clone();
+    tokens.eat(&["constraint"]);
+    if !tokens.eat(&["trigger"]) {
+        return None;
+    }
+    let name = Some(tokens.name()?);
+    tokens.find(&["on"]);
+    tokens.skip();
+    Some(Effect::Switches { table: Some(tokens.qualified()?), name, on: true })
+}
+
 /// Reads what follows ALTER EVENT TRIGGER.
 pub(super) fn of_event_trigger(tokens: &Tokens<'_>) -> Option<Effect> {
     let mut tokens = tokens.clone();

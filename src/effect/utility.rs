@@ -283,7 +283,8 @@ fn create<'a>(tokens: &mut Tokens<'a>) -> Option<Head<'a>> {
     let is_harmless = tokens.is_any(0, &HARMLESS_CREATES)
         || tokens.is_any(0, &["view"])
         || (tokens.is_word(0, "foreign") && tokens.is_word(1, "data"));
-    is_harmless.then(|| Head::Effects(Vec::new()))
+    let switches = switch::of_create(tokens);
+    is_harmless.then(|| Head::Effects(switches.into_iter().collect()))
 }
 
 fn create_table<'a>(tokens: &mut Tokens<'a>, temporary: bool) -> Option<Head<'a>> {

@@ -101,9 +101,11 @@ pub fn dragged(
         }
         _ => format!("dropping {used} drops the table `{}` and its rows", finding.object),
     };
-    finding.place = place::of(script, statement, finding.rule, &finding.object);
-    finding.statement = excerpt(&statement.text);
-    finding.snippet = snippet::of(script, statement);
-    finding.instead = "drop what goes along first, each by itself, so that it is named".to_owned();
-    Some(finding)
+    Some(Finding {
+        place: place::of(script, statement, finding.rule, &finding.object),
+        statement: excerpt(&statement.text),
+        snippet: snippet::of(script, statement),
+        instead: "drop what goes along first, each by itself, so that it is named".to_owned(),
+        ..finding
+    })
 }

@@ -233,6 +233,8 @@ fn a_trigger_that_the_batch_turns_off_does_not_fire() {
     let (insert, more) = ("INSERT INTO orders VALUES (21);", "INSERT INTO orders VALUES (22);");
     blocked(&story, &format!("{off}{on}{insert}"), &fires);
     blocked(&story, &format!("{insert}{off}"), &fires);
+    let again = "CREATE TRIGGER wipe AFTER INSERT ON orders EXECUTE FUNCTION wipe();";
+    blocked(&story, &format!("DROP TRIGGER wipe ON orders; {again} {insert}"), &fires);
     let perhaps =
         "DO $$ BEGIN IF false THEN ALTER TABLE orders DISABLE TRIGGER wipe; END IF; END $$;";
     blocked(&story, &format!("{perhaps}{insert}"), &fires);

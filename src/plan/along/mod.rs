@@ -90,7 +90,9 @@ impl<'a> Along<'a> {
         effect: &Effect,
     ) {
         match effect {
-            Effect::Switches { table, name, on } if *on || !starts_with(statement, &["do"]) => {
+            Effect::Switches { table, name, on }
+                if *on || starts_with(statement, &["alter", "drop", "set"]) =>
+            {
                 let tables = table.as_ref().map(|table| measuring.names().tables(table));
                 self.switches.push((tables, name.clone(), *on));
             }
@@ -139,7 +141,7 @@ impl<'a> Along<'a> {
         (statement, effect): (&Statement, &Effect),
     ) -> Result<Vec<Told>, Error> {
         let mut findings = Vec::new();
-        if self.reactions.is_empty() || starts_with(statement, &["alter", "create", "drop"]) {
+        if self.reactions.is_empty() || starts_with(statement, &["alter"]) {
             return Ok(findings);
         }
         let deeds = self.deeds(measuring, effect);

@@ -51,8 +51,8 @@ pub(super) struct Taken {
     pub(super) own: BTreeMap<u32, u64>,
     /// Rows of other tables.
     pub(super) others: BTreeMap<u32, u64>,
-    /// Rows that stay and lose the values of these columns.
-    pub(super) emptied: Vec<(u32, BTreeSet<i16>, u64)>,
+    /// Rows that stay and lose the values of a key's columns: the key, the table, how many.
+    pub(super) emptied: Vec<(Key, u32, u64)>,
     /// Rows that refuse the statement: the key, the table, how many.
     pub(super) refusing: Vec<(String, u32, u64)>,
 }
@@ -167,7 +167,7 @@ impl Measuring<'_> {
                     (0, _) if at == 0 => drop(taken.own.insert(place, count)),
                     (0, _) => drop(taken.others.insert(place, count)),
                     (_, Some(edge)) if edge.key.on_delete == Action::Empty => {
-                        taken.emptied.push((place, edge.key.emptied.clone(), count));
+                        taken.emptied.push((edge.key.clone(), place, count));
                     }
                     (_, Some(edge)) if !edge.key.is_deferrable => {
                         taken.refusing.push((edge.key.name.clone(), place, count));

@@ -22,6 +22,8 @@ pub(super) struct Key {
     pub(super) referred: Vec<String>,
     pub(super) on_delete: Action,
     pub(super) on_update: Action,
+    /// `ON DELETE SET DEFAULT`: the default may be the value that is there.
+    pub(super) sets_default: bool,
     /// The columns (attnum) that `SET NULL` or `SET DEFAULT` of a DELETE empties.
     pub(super) emptied: BTreeSet<i16>,
     /// The columns (attnum) that refer.
@@ -83,6 +85,7 @@ impl Measuring<'_> {
             referred: row.get(4),
             on_delete: Action::of(row.get(5)),
             on_update: Action::of(row.get(6)),
+            sets_default: row.get::<_, &str>(5) == "d",
             is_deferrable: row.get(7),
             attnums: row.get::<_, Vec<i16>>(8).into_iter().collect(),
             emptied: row.get::<_, Vec<i16>>(9).into_iter().collect(),

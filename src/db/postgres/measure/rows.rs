@@ -171,16 +171,20 @@ impl Measuring<'_> {
             let limit = is_exact.then_some(*taken);
             loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit } });
         }
-        for (oid, columns, rows) in &along.emptied {
-            for attnum in columns {
+        for (key, oid, rows) in &along.emptied {
+            // A partition may have its columns in another order.
+            let place = |attnum: &i16| self.attnum(*oid, &self.column_name(key.child, *attnum));
+            let columns: BTreeSet<i16> =
+                key.emptied.iter().map(|attnum| place(attnum).unwrap_or(*attnum)).collect();
+            for attnum in &columns {
                 let values = sure(*rows, written, false);
+                let values = if key.sets_default { at_most(&values) } else { values };
                 let (table, column) = (self.name(*oid), self.column_name(*oid, *attnum));
                 let said = values.said("value");
                 loss.through.push(format!("column {table}.{column} ({said}) by foreign key"));
                 loss.values = sum(&loss.values, &values);
             }
-            let fate =
-                TableFate::Values { columns: columns.clone(), limit: is_exact.then_some(*rows) };
+            let fate = TableFate::Values { columns, limit: is_exact.then_some(*rows) };
             loss.tables.push(TableLoss { table: *oid, fate });
         }
     }
