@@ -44,7 +44,7 @@ pub async fn values(
     sides.look.formatting.apply(sides.now.client()).await.map_err(asked)?;
     let Some(kept) = kept else {
         let why = "no snapshot holds its rows from before";
-        sides.from_memory(&wanted, why, &mut found).await;
+        sides.compare_images(&wanted, why, &mut found).await;
         return Ok(found);
     };
     let oids: BTreeSet<u32> =
@@ -67,7 +67,7 @@ pub async fn values(
         }
     }
     let why = "the snapshot does not hold its rows";
-    sides.from_memory(&elsewhere, why, &mut reading.found).await;
+    sides.compare_images(&elsewhere, why, &mut reading.found).await;
     let total = reading.open.len();
     if total == 0 {
         return Ok(reading.found);

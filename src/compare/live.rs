@@ -58,11 +58,11 @@ pub async fn images(
     let (mut bytes, mut units_left) = (budget, units.len());
     for unit in units {
         // What a small table leaves of its share goes to the larger ones.
-        let mut imaged = Imaged::empty(&unit, look, bytes / units_left);
+        let mut table = Imaged::empty(&unit, look, bytes / units_left);
         units_left -= 1;
-        if fill(held, &unit, &mut imaged).await.map_err(asked)? {
-            bytes = bytes.saturating_sub(imaged.bytes());
-            images.insert(unit.table.oid, imaged);
+        if fill(held, &unit, &mut table).await.map_err(asked)? {
+            bytes = bytes.saturating_sub(table.bytes());
+            images.insert(unit.table.oid, table);
         }
     }
     Ok(images)
@@ -114,7 +114,7 @@ async fn fill(
 
 impl Sides<'_> {
     /// Compares what no snapshot holds with its image; `why` is said of what has none.
-    pub(super) async fn from_memory(&self, units: &[Unit<'_>], why: &str, found: &mut Found) {
+    pub(super) async fn compare_images(&self, units: &[Unit<'_>], why: &str, found: &mut Found) {
         for unit in units {
             let Some(imaged) = self.images.get(&unit.table.oid) else {
                 found.leave_out(unit, self.touched, why);

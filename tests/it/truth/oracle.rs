@@ -225,7 +225,7 @@ async fn of_table(held: &Held, now: &Truth, client: &Client) -> Result<Gone, Err
             gone.columns.insert(column.attnum, values);
         }
     }
-    if same.is_none() && gone.rows == held.rows.len() as u64 {
+    if same.is_none() && gone.rows > 0 && gone.rows == held.rows.len() as u64 {
         gone = Gone { table: true, rows: gone.rows, keyed: gone.keyed, ..Gone::default() };
     }
     Ok(gone)
