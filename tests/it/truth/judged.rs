@@ -226,10 +226,10 @@ impl Part {
     fn limit(self, fate: &TableFate) -> Option<Option<u64>> {
         match (self, fate) {
             (_, TableFate::Dropped { limit }) => Some(*limit),
-            (Self::Rows, TableFate::Rows { limit }) => Some(*limit),
             // A key that is overwritten makes another row of the same one.
-            (Self::Rows, TableFate::Values { limit, .. }) => Some(*limit),
-            (Self::Rows, TableFate::Columns(_)) => None,
+            (Self::Rows, TableFate::Rows { limit } | TableFate::Values { limit, .. }) => {
+                Some(*limit)
+            }
             (Self::Column(attnum) | Self::Values(attnum), TableFate::Columns(columns)) => {
                 columns.contains(&attnum).then_some(None)
             }
