@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::filled;
 use super::image::{Image, NULL, combined, hash_fields};
 use super::{ColumnValues, Values};
 
@@ -103,14 +104,19 @@ impl<'a> Matching<'a> {
 
     /// What became of the rows, once all of now were given.
     pub fn finish(mut self) -> Values {
-        let left: u64 = self.index.left().count() as u64;
+        let mut rows: Vec<usize> = self.index.left().collect();
         let (gone, changed, new) = if self.key.is_empty() {
+            if self.has_all_strays() {
+                self.new -=
+                    filled::take_out(self.image, self.compared, &mut rows, &mut self.strays);
+            }
+            let left = rows.len() as u64;
             // What is left on both sides is as well the same rows with other values.
             let changed = left.min(self.new);
-            self.attribute(changed);
+            self.attribute(changed, &rows);
             (left - changed, changed, self.new - changed)
         } else {
-            (left, self.changed, self.new)
+            (rows.len() as u64, self.changed, self.new)
         };
         let scale = self.image.one_in;
         let mut columns = self.columns;
@@ -128,22 +134,26 @@ impl<'a> Matching<'a> {
         }
     }
 
+    fn has_all_strays(&self) -> bool {
+        self.strays.len() as u64 == self.new * self.compared.len() as u64
+    }
+
     /// Without a key: the columns whose values of before are not all among those of now, in the
     /// rows that are left on both sides. Where that shows none (values changed places), or where
     /// too much is left to tell, all of them.
-    fn attribute(&mut self, changed: u64) {
+    fn attribute(&mut self, changed: u64, rows: &[usize]) {
         if changed == 0 {
             return;
         }
         let width = self.compared.len().max(1);
-        let is_complete = self.strays.len() as u64 == self.new * width as u64;
+        let is_complete = self.has_all_strays();
         for (field, column) in self.columns.iter_mut().enumerate() {
             let mut now: HashMap<u64, u64> = HashMap::new();
             for row in self.strays.chunks_exact(width) {
                 *now.entry(row[field]).or_default() += 1;
             }
-            for row in self.index.left() {
-                let was = self.image.row(row)[column.column];
+            for row in rows {
+                let was = self.image.row(*row)[column.column];
                 match now.get_mut(&was).filter(|left| **left > 0) {
                     Some(left) => *left -= 1,
                     None if was != NULL => column.overwritten += 1,
@@ -274,6 +284,20 @@ mod tests {
         assert_eq!(changed.columns, [gone(1, 1, 0)]);
         let swapped = check(&[], &["a\tx", "b\ty"], &["a\ty", "b\tx"]);
         assert_eq!(swapped.columns, [gone(0, 2, 0), gone(1, 2, 0)]);
+    }
+
+    #[test]
+    fn without_a_key_filled_nulls_are_no_loss() {
+        let before = ["a\t\\N\t1", "a\t\\N\t1", "b\t\\N\t\\N", "c\tx\t3"];
+        let check = |now: &[&str]| compared(&image(&[], &before, 1 << 20), &[0, 1, 2], now);
+        let filled = check(&["a\ty\t1", "a\tz\t1", "b\t\\N\t2", "c\tx\t3"]);
+        assert!(filled.is_intact());
+        assert_eq!(filled.rows_new, 0);
+        let changed = check(&["a\ty\t1", "a\tz\t9", "b\t\\N\t2", "c\tx\t3"]);
+        assert_eq!((changed.rows_gone, changed.rows_changed), (0, 1));
+        assert_eq!(changed.columns, [gone(2, 1, 0)]);
+        let fewer = check(&["a\ty\t1", "b\t\\N\t2", "c\tx\t3"]);
+        assert_eq!((fewer.rows_gone, fewer.rows_changed), (1, 0));
     }
 
     #[test]

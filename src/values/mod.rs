@@ -5,6 +5,7 @@
 //! Values are compared as COPY writes them, byte by byte: nothing is normalised away. What is held
 //! of a value is a hash of 64 bits, so that a row never stays in memory.
 
+mod filled;
 mod image;
 mod matching;
 

@@ -14,6 +14,7 @@ pub(super) fn compare(
     values: Option<&TableValues>,
     plan: &Plan,
 ) -> (Vec<ColumnChange>, Vec<Lost>) {
+    let is_told_of_root = before.root.is_some_and(|root| plan.values.contains_key(&root));
     let mut changes = Vec::new();
     let mut losses = Vec::new();
     for column in &before.columns {
@@ -30,6 +31,8 @@ pub(super) fn compare(
         changes.push(ColumnChange { name: column.name.clone(), status });
         match status {
             ColumnStatus::Dropped => losses.push(dropped(before, column, values, plan)),
+            // The values of partitions were looked for together, and are told of their table.
+            ColumnStatus::Recreated if is_told_of_root => {}
             ColumnStatus::Recreated => losses.extend(recreated(before, column, values, plan)),
             _ => {}
         }

@@ -226,10 +226,10 @@ impl Part {
     fn limit(self, fate: &TableFate) -> Option<Option<u64>> {
         match (self, fate) {
             (_, TableFate::Dropped { limit }) => Some(*limit),
-            (Self::Rows, TableFate::Rows { limit }) => Some(*limit),
             // A key that is overwritten makes another row of the same one.
-            (Self::Rows, TableFate::Values { limit, .. }) => Some(*limit),
-            (Self::Rows, TableFate::Columns(_)) => None,
+            (Self::Rows, TableFate::Rows { limit } | TableFate::Values { limit, .. }) => {
+                Some(*limit)
+            }
             (Self::Column(attnum) | Self::Values(attnum), TableFate::Columns(columns)) => {
                 columns.contains(&attnum).then_some(None)
             }
@@ -249,9 +249,12 @@ impl Part {
 
 /// What the plan counts of a single statement is what goes.
 fn numbers(outcome: &Outcome, tally: &mut Tally, wrong: &mut Vec<String>) {
-    let is_one = outcome.case.migration.sql.matches(';').count() == 1;
+    let sql = &outcome.case.migration.sql;
+    let is_one = sql.matches(';').count() == 1;
+    // Rows of a partition that is detached leave their table, and stay.
+    let is_loss = |finding: &&Finding| finding.rule != "drop-partition" || !sql.contains("DETACH");
     let losses: Vec<_> =
-        outcome.plan.findings.iter().filter_map(|finding| finding.loss.as_ref()).collect();
+        outcome.plan.findings.iter().filter(is_loss).filter_map(|f| f.loss.as_ref()).collect();
     if !is_one || losses.is_empty() {
         return;
     }

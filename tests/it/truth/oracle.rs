@@ -197,12 +197,12 @@ async fn of_table(held: &Held, now: &Truth, client: &Client) -> Result<Gone, Err
     for (field, column) in held.columns.iter().enumerate() {
         let by_number =
             table.columns.iter().find(|other| same.is_some() && other.attnum == column.attnum);
-        match by_number.or_else(|| table.columns.iter().find(|other| other.name == column.name)) {
-            Some(other) => shared.push((field, other)),
-            None => {
-                let values = held.rows.iter().filter(|row| row[field].is_some()).count();
-                gone.columns.insert(column.attnum, values as u64);
-            }
+        let by_name = || table.columns.iter().find(|other| other.name == column.name);
+        if let Some(other) = by_number.or_else(by_name) {
+            shared.push((field, other));
+        } else {
+            let values = held.rows.iter().filter(|row| row[field].is_some()).count();
+            gone.columns.insert(column.attnum, values as u64);
         }
     }
     let rows = rows_now(held, &shared, &sources, now, client).await?;
@@ -225,7 +225,7 @@ async fn of_table(held: &Held, now: &Truth, client: &Client) -> Result<Gone, Err
             gone.columns.insert(column.attnum, values);
         }
     }
-    if same.is_none() && gone.rows == held.rows.len() as u64 {
+    if same.is_none() && gone.rows > 0 && gone.rows == held.rows.len() as u64 {
         gone = Gone { table: true, rows: gone.rows, keyed: gone.keyed, ..Gone::default() };
     }
     Ok(gone)
@@ -248,17 +248,16 @@ async fn rows_now(
     let mut rows = Vec::new();
     let cast: Vec<String> = shared.iter().map(cast).collect();
     for source in sources {
-        match now.rows(client, *source, &cast).await {
-            Ok(found) => rows.extend(found),
-            Err(_) => {
-                let plain: Vec<String> = shared.iter().map(plain).collect();
-                rows.clear();
-                for source in sources {
-                    rows.extend(now.rows(client, *source, &plain).await?);
-                }
-                return Ok(rows);
-            }
+        if let Ok(found) = now.rows(client, *source, &cast).await {
+            rows.extend(found);
+            continue;
         }
+        let plain: Vec<String> = shared.iter().map(plain).collect();
+        rows.clear();
+        for source in sources {
+            rows.extend(now.rows(client, *source, &plain).await?);
+        }
+        break;
     }
     Ok(rows)
 }

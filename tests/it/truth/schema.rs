@@ -217,7 +217,7 @@ pub fn made(dice: &mut Dice) -> (Model, String) {
 fn add(model: &mut Model, name: &str, dice: &mut Dice, sql: &mut String) {
     let schema = if dice.chance(20) { "app" } else { "public" };
     let mut table = keyed(schema, name, dice);
-    for at in 0..1 + dice.below(5) {
+    for at in 0..=dice.below(5) {
         let mut column =
             Column::of(COLUMNS[(dice.below(2) + at * 2) % COLUMNS.len()], *dice.pick(&KINDS));
         if table.column(&column.name).is_some() {
@@ -319,12 +319,12 @@ fn refer(model: &Model, table: &mut Table, dice: &mut Dice) {
         let not_null = dice.chance(15);
         let references = Some((target.sql(), id.name.clone()));
         let name = format!("ref{at}");
-        table.columns.push(Column { words, not_null, references, ..Column::of(&name, id.kind) });
+        table.columns.push(Column { not_null, references, words, ..Column::of(&name, id.kind) });
     }
     if let Some(id) = table.id().filter(|_| dice.chance(10)) {
         let words = format!(" REFERENCES {} ({}) ON DELETE CASCADE", table.sql(), id.sql());
         let references = Some((table.sql(), id.name.clone()));
-        let column = Column { words, references, ..Column::of("parent", id.kind) };
+        let column = Column { references, words, ..Column::of("parent", id.kind) };
         table.columns.push(column);
     }
 }

@@ -36,9 +36,11 @@ fn lose(model: &mut Model, at: usize, column: &str) {
     let prefix = format!("{name}_");
     for table in &mut model.tables {
         if table.schema == schema && (table.name == name || table.name.starts_with(&prefix)) {
-            table.columns.retain(|other| {
-                other.name != column && !(other.generated && !column.starts_with("ref"))
-            });
+            // What is computed from it goes along.
+            let takes_generated = !column.starts_with("ref");
+            table
+                .columns
+                .retain(|other| other.name != column && !(other.generated && takes_generated));
             if table.key.iter().any(|key| key == column) {
                 table.key.clear();
             }
@@ -188,7 +190,7 @@ pub fn rebuild(model: &mut Model, dice: &mut Dice) -> Option<String> {
         1 => {
             let place = dice.below(columns.len());
             if !copied[place].not_null {
-                values[place] = "NULL".to_owned();
+                "NULL".clone_into(&mut values[place]);
             }
         }
         _ => {}

@@ -117,7 +117,8 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |part: usize, whole: usize| {
-            format!("{part} ({:.1} %)", 100.0 * part as f64 / whole.max(1) as f64)
+            let permille = 1000 * part / whole.max(1);
+            format!("{part} ({}.{} %)", permille / 10, permille % 10)
         };
         let numbers = self.exact + self.bounded + self.unknown;
         writeln!(f, "| | |\n|---|---|")?;
