@@ -9,7 +9,7 @@ use crate::plan::scope::Scope;
 use crate::policy::{Compare, SnapshotMode};
 
 /// Bytes of tables on the server that are read for images before a run: what takes seconds.
-const READ_AT_MOST: u64 = 1 << 30;
+const READ_AT_MOST: u64 = 256 << 20;
 
 /// What says which tables are held.
 #[derive(Clone, Copy)]
