@@ -116,12 +116,12 @@ fn each_step_says_what_state_things_are_in() {
         ),
         (
             vec![verified(), Step::ChildStarting],
-            "as it started the command, which may have run; snapshot 7k2m9q1c holds the rows from before",
+            "as it started the command, which may have run; snapshot 7k2m9q1c holds rows from before",
             Some(diff),
         ),
         (
             vec![verified(), Step::ChildStarted { child: gone }],
-            "while the command was running; snapshot 7k2m9q1c holds the rows from before",
+            "while the command was running; snapshot 7k2m9q1c holds rows from before",
             Some(diff),
         ),
         (

@@ -16,7 +16,7 @@ pub struct UnfinishedRun {
     pub command: Vec<String>,
     /// The database, where one was known.
     pub database: Option<Database>,
-    /// The snapshot that was verified, which holds the rows from before.
+    /// The snapshot that was verified, which holds the rows that were at risk, from before.
     pub snapshot: Option<String>,
     /// What is known of its process.
     pub fate: Fate,
@@ -123,7 +123,7 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
     let compare =
         snapshot.map(|id| format!("look at what was: rowsafe restore {id} --into NEW_DATABASE"));
     let kept = match snapshot {
-        Some(id) => format!("snapshot {id} holds the rows from before"),
+        Some(id) => format!("snapshot {id} holds rows from before"),
         None => "no snapshot was taken".to_owned(),
     };
     match last {

@@ -167,6 +167,8 @@ struct Snapshot<'a> {
     tables: u64,
     rows: u64,
     verified: bool,
+    scope: &'a str,
+    of_tables: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -340,6 +342,8 @@ fn snapshot(record: &Record) -> Option<Snapshot<'_>> {
         tables: kept.tables,
         rows: kept.rows,
         verified: true,
+        scope: &kept.scope,
+        of_tables: kept.of_tables,
     })
 }
 
