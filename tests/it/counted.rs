@@ -181,8 +181,9 @@ fn the_statements_are_read() {
         let text = statement(&mut random);
         let statements = rowsafe::sql::split(&text);
         let effects = rowsafe::effect::read(&statements[0]);
-        let is_change =
-            |effect: &Effect| matches!(effect, Effect::Delete { .. } | Effect::Update { .. });
+        let is_change = |effect: &Effect| {
+            matches!(effect, Effect::Delete { .. } | Effect::Update { .. } | Effect::Fill { .. })
+        };
         assert!(effects.len() == 1 && effects.iter().all(is_change), "{text}: {effects:?}");
     }
 }
