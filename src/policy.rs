@@ -93,8 +93,10 @@ fn by_share(rule: &str, loss: &Loss) -> Severity {
     if !matches!(rule, "delete" | "update-overwrite") {
         return Severity::Note;
     }
-    // What is no table here may be a view: then nobody knows which rows go, or how many.
-    let is_unknown = rule == "delete" && matches!(loss.rows, Count::Unknown(_));
+    // What could not be counted may be all of it; and what is no table here may be a view, of which
+    // nobody knows the rows.
+    let is_unknown =
+        rule == "delete" && matches!(loss.rows, Count::Unknown(_) | Count::AtMost(1..));
     match loss.share {
         Some(share) if share.is_everything() => Severity::Error,
         Some(share) if share.exceeds(NOTED_SHARE) => Severity::Warning,
