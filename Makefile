@@ -1,5 +1,5 @@
 # Thin: each target is one or two commands that can be typed as well.
-.PHONY: demo test check bench bench-check accuracy truth regression fuzz
+.PHONY: demo test check bench bench-check accuracy truth real regression fuzz
 
 # An incident and how it goes with rowsafe, on a throwaway server.
 demo:
@@ -32,6 +32,10 @@ accuracy:
 # 2,000 random migrations against what they really did; prints a table of docs/accuracy.md.
 truth:
 	ROWSAFE_TRUTH_CASES=2000 cargo test --quiet --test it truth:: -- --nocapture
+
+# Real packages upgraded revision by revision with rows in their tables; prints a table of docs/accuracy.md.
+real:
+	scripts/real
 
 # PostgreSQL's own regression SQL, held against PostgreSQL's own grammar.
 regression:

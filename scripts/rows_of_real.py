@@ -90,13 +90,15 @@ class Seeder:
         self.seen = set()
         self.number = 0
 
-    def seed(self, plain=False):
+    def seed(self, plain=False, text=""):
+        """`text` is the revision that comes: its own words are what its conditions look for."""
         catalogue = Catalogue(self.server, self.database)
         script = []
         for oid, table in catalogue.tables.items():
             script += self.new_rows(catalogue, oid, table, plain)
         for oid, table in catalogue.tables.items():
             script += self.new_columns(catalogue, oid, table, plain)
+            script += self.words(catalogue, oid, table, text)
         self.server.psql("\n".join(script) or "SELECT 1", self.database)
         self.seen = {(oid, column["number"]) for oid, table in catalogue.tables.items()
                      for column in table["columns"]}
@@ -128,19 +130,38 @@ class Seeder:
                 yield tried(f"UPDATE {name} SET {quoted(column['name'])} = {value} WHERE ctid ="
                             f" (SELECT ctid FROM {name} ORDER BY ctid OFFSET {row} LIMIT 1);")
 
+    def words(self, catalogue, oid, table, text):
+        """The words of the revision that comes, in the columns that it names."""
+        words = set(re.findall(r"""['"]([A-Za-z_][\w.:-]{0,30})['"]""", text))
+        names = {column["name"] for column in table["columns"]}
+        words = sorted(words - names - {t["name"] for t in catalogue.tables.values()})
+        if table["name"] not in re.findall(r"\w+", text) or not words:
+            return
+        for column in table["columns"]:
+            children = [number for parent in table["parents"] for number in parent["columns"]]
+            is_free = column["number"] not in table["key"] + children
+            is_text = column["base"] in ("text", "character varying") or column["labels"]
+            if not (is_free and is_text and column["name"] in re.findall(r"\w+", text)):
+                continue
+            name = catalogue.name(oid)
+            # Two rows stay as they are.
+            for row, word in enumerate(random.Random(text).sample(words, min(len(words), ROWS))):
+                yield tried(f"UPDATE {name} SET {quoted(column['name'])} = {literal(word)} WHERE ctid ="
+                            f" (SELECT ctid FROM {name} ORDER BY ctid OFFSET {row % (ROWS - 2)} LIMIT 1);")
+
     def takes_default(self, table, column, attempt):
         return column["default"] and (column["number"] in table["key"] or attempt % 2 == 0)
 
     def value(self, catalogue, table, column, attempt, plain):
-        for parent in table["parents"]:
-            if column["number"] in parent["columns"]:
-                return self.of_parent(catalogue, table, column, parent, attempt)
         # A row that a check refuses is tried again with other columns left out.
         chance = random.Random(f"{self.number} {column['number']}")
         often = 0 if plain and attempt < ROWS else (0.25, 0.5, 0.75, 0)[attempt // ROWS % 4]
         may_be_null = not column["required"] and column["number"] not in table["key"]
         if may_be_null and chance.random() < often:
             return "NULL"
+        for parent in table["parents"]:
+            if column["number"] in parent["columns"]:
+                return self.of_parent(catalogue, table, column, parent, attempt)
         for check in table["checks"]:
             allowed = re.findall(r"'((?:[^']|'')*)'::", check["text"])
             is_text = column["base"] in ("text", "character varying")
