@@ -233,6 +233,11 @@ impl Measuring<'_> {
         for oid in self.closure(&self.tables(table), true, None).await? {
             let attnums: BTreeSet<i16> =
                 columns.iter().filter_map(|column| self.attnum(oid, column)).collect();
+            // An ORM does not say which columns it sets: it may be any.
+            if attnums.is_empty() && self.rows(oid).await != Count::Exact(0) {
+                let why = "which of its columns are set is not known".to_owned();
+                loss.values = sum(&loss.values, &Count::Unknown(why));
+            }
             for attnum in &attnums {
                 // The new value may be the old one again, so that even all of them are a bound.
                 let values = at_most(&self.values(oid, *attnum).await);
