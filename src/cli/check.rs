@@ -4,35 +4,18 @@ use std::path::PathBuf;
 
 use super::args::CheckArgs;
 use super::run::{agreement, flag};
-use super::{Context, outputs, runtime};
+use super::{Context, runtime};
 use crate::check::{CheckRequest, check};
 use crate::config::{Flags, Settings};
 use crate::exit::Exit;
 use crate::migration::alembic::Direction;
 use crate::migration::git;
-use crate::record::{Record, Verdict};
-use crate::report::{Format, human};
+use crate::record::Record;
 
 /// Runs it. The report is the product, so it goes to standard output, the answer included.
 pub fn main(args: &CheckArgs, context: &Context) -> Exit {
     let record = context.tell("check", &args.output, |record| story(args, context, record));
-    let answer = record.answer.as_ref().expect("every story ends with an answer");
-    // What is printed for a person says them itself.
-    for warning in record.warnings.iter().filter(|_| args.format != Format::Human) {
-        context.printer.warning(warning);
-    }
-    if answer.verdict == Verdict::Error {
-        context.printer.error(&answer.sentence, &answer.hints);
-        if args.format == Format::Human {
-            return answer.exit;
-        }
-    }
-    if context.printer.is_quiet() && args.format == Format::Human {
-        return context.printed(&record, |printer| {
-            printer.data(human::answer(answer).lines().next().unwrap_or_default())
-        });
-    }
-    context.printed(&record, |printer| outputs::print(printer, args.format, &record))
+    context.product(&record, args.format)
 }
 
 fn story(args: &CheckArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {

@@ -6,14 +6,14 @@ use anyhow::Context as _;
 
 use super::args::{DoctorArgs, PlanningArgs};
 use super::run::planning;
-use super::{Context, outputs, runtime};
+use super::{Context, runtime};
 use crate::child::Signals;
 use crate::config::Flags;
 use crate::doctor::{DoctorRequest, doctor};
 use crate::exit::Exit;
 use crate::hint::Refusal;
-use crate::record::{Record, Verdict};
-use crate::report::{Format, human, prometheus};
+use crate::record::Record;
+use crate::report::prometheus;
 use crate::text::file::write_for_all;
 use crate::ui::Live;
 
@@ -32,19 +32,7 @@ pub fn main(args: &DoctorArgs, context: &Context) -> Exit {
             context.printer.warning(&format!("the metrics `{}`: {error}", path.display()));
         }
     }
-    let answer = record.answer.as_ref().expect("every story ends with an answer");
-    if answer.verdict == Verdict::Error && record.checks.is_empty() {
-        context.printer.error(&answer.sentence, &answer.hints);
-        if args.format == Format::Human {
-            return answer.exit;
-        }
-    }
-    if context.printer.is_quiet() && args.format == Format::Human {
-        return context.printed(&record, |printer| {
-            printer.data(human::answer(answer).lines().next().unwrap_or_default())
-        });
-    }
-    context.printed(&record, |printer| outputs::print(printer, args.format, &record))
+    context.product(&record, args.format)
 }
 
 /// `--output prometheus=PATH`: written in full at the end, because it is read at any moment.

@@ -20,8 +20,8 @@ use crate::database::{self, Told};
 use crate::db::target::Target;
 use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::record::Record;
-use crate::report::human;
+use crate::record::{Record, Verdict};
+use crate::report::{Format, human};
 use crate::run::answer_to;
 use crate::secret::Secret;
 use crate::ui::{Color, Options, Printer, Verbosity};
@@ -149,6 +149,28 @@ impl Context {
         let answer = record.answer.as_ref().expect("every story ends with an answer");
         self.printer.answer(human::answer(answer).trim_end());
         answer.exit
+    }
+
+    /// Prints a report that is the product: to standard output, the answer included.
+    fn product(&self, record: &Record, format: Format) -> Exit {
+        let answer = record.answer.as_ref().expect("every story ends with an answer");
+        // What is printed for a person says them itself.
+        for warning in record.warnings.iter().filter(|_| format != Format::Human) {
+            self.printer.warning(warning);
+        }
+        // A doctor that has found something wrong has something to show.
+        if answer.verdict == Verdict::Error && record.checks.is_empty() {
+            self.printer.error(&answer.sentence, &answer.hints);
+            if format == Format::Human {
+                return answer.exit;
+            }
+        }
+        if self.printer.is_quiet() && format == Format::Human {
+            return self.printed(record, |printer| {
+                printer.data(human::answer(answer).lines().next().unwrap_or_default())
+            });
+        }
+        self.printed(record, |printer| outputs::print(printer, format, record))
     }
 
     /// Prints what was asked for, and exits as the answer says where that could be done.

@@ -4,37 +4,20 @@ use anyhow::Context as _;
 
 use super::args::PlanArgs;
 use super::run::{planning, planning_flags};
-use super::{Context, outputs, runtime};
+use super::{Context, runtime};
 use crate::child::Signals;
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::migration::alembic::AlembicConfig;
 use crate::planning::plan;
-use crate::record::{Record, Verdict};
-use crate::report::{Format, human};
+use crate::record::Record;
 use crate::ui::Live;
 
 /// Runs it. The plan is the product, so it goes to standard output, the answer included.
 pub fn main(args: &PlanArgs, context: &Context) -> Exit {
     let outputs = &args.connection.output;
     let record = context.tell("plan", outputs, |record| story(args, context, record));
-    let answer = record.answer.as_ref().expect("every story ends with an answer");
-    // What is printed for a person says them itself.
-    for warning in record.warnings.iter().filter(|_| args.format != Format::Human) {
-        context.printer.warning(warning);
-    }
-    if answer.verdict == Verdict::Error {
-        context.printer.error(&answer.sentence, &answer.hints);
-        if args.format == Format::Human {
-            return answer.exit;
-        }
-    }
-    if context.printer.is_quiet() && args.format == Format::Human {
-        return context.printed(&record, |printer| {
-            printer.data(human::answer(answer).lines().next().unwrap_or_default())
-        });
-    }
-    context.printed(&record, |printer| outputs::print(printer, args.format, &record))
+    context.product(&record, args.format)
 }
 
 fn story(args: &PlanArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {
