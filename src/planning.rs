@@ -1,6 +1,6 @@
 //! What a run would do, on the live database, with nothing done.
 
-use crate::db::connect::{SessionOptions, connect_first};
+use crate::db::connect::connect_first;
 use crate::db::postgres::{identity, refusal};
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
@@ -24,11 +24,7 @@ pub async fn plan(
     record: &mut Record,
 ) -> anyhow::Result<()> {
     record.migration = secret::mask_words(&request.command);
-    let options = SessionOptions {
-        lock_timeout: request.counting.lock_timeout,
-        statement_timeout: request.counting.statement_timeout,
-        ..SessionOptions::default()
-    };
+    let options = request.counting.session();
     let (client, target) =
         connect_first(&request.target, "rowsafe plan", &options).await.map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask the database who it is", error);

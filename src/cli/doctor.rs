@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
 use super::args::{DoctorArgs, PlanningArgs};
 use super::run::planning;
-use super::{Context, runtime};
-use crate::child::Signals;
+use super::{Context, unless_interrupted};
 use crate::config::Flags;
 use crate::doctor::{DoctorRequest, doctor};
 use crate::exit::Exit;
@@ -58,13 +55,6 @@ fn story(args: &DoctorArgs, context: &Context, record: &mut Record) -> anyhow::R
         rpo: settings.rpo.as_ref().map(|setting| setting.value),
         rto: settings.rto.as_ref().map(|setting| setting.value),
     };
-    let mut signals = Signals::install().context("listen to signals")?;
     let mut live = Live::new(&context.printer, &context.environment);
-    runtime()?.block_on(async {
-        tokio::select! {
-            biased;
-            signal = signals.recv() => Err(crate::run::interrupted(signal.number).into()),
-            done = doctor(&request, &mut live, record) => done,
-        }
-    })
+    unless_interrupted(doctor(&request, &mut live, record))
 }

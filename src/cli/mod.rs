@@ -15,6 +15,7 @@ mod run;
 use anyhow::Context as _;
 use clap::Parser;
 
+use crate::child::Signals;
 use crate::config::{Flags, Origin, Settings, env};
 use crate::database::{self, Told};
 use crate::db::target::Target;
@@ -211,6 +212,18 @@ impl Context {
         }
         record
     }
+}
+
+/// Tells a story that only reads: a signal ends it where it stands.
+fn unless_interrupted(story: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut signals = Signals::install().context("listen to signals")?;
+    runtime()?.block_on(async {
+        tokio::select! {
+            biased;
+            signal = signals.recv() => Err(crate::run::interrupted(signal.number).into()),
+            told = story => told,
+        }
+    })
 }
 
 /// One thread: rowsafe waits for others most of the time.

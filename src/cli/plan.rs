@@ -1,11 +1,8 @@
 //! `rowsafe plan`.
 
-use anyhow::Context as _;
-
 use super::args::PlanArgs;
 use super::run::{planning, planning_flags};
-use super::{Context, runtime};
-use crate::child::Signals;
+use super::{Context, unless_interrupted};
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::migration::alembic::AlembicConfig;
@@ -24,15 +21,8 @@ fn story(args: &PlanArgs, context: &Context, record: &mut Record) -> anyhow::Res
     let settings = context.settings(&args.connection, planning_flags(&args.planning)?)?;
     let command = command(args, context)?;
     let request = planning(&args.planning, &command, context, &settings, record)?;
-    let mut signals = Signals::install().context("listen to signals")?;
     let mut live = Live::new(&context.printer, &context.environment);
-    runtime()?.block_on(async {
-        tokio::select! {
-            biased;
-            signal = signals.recv() => Err(crate::run::interrupted(signal.number).into()),
-            planned = plan(&request, &mut live, record) => planned,
-        }
-    })
+    unless_interrupted(plan(&request, &mut live, record))
 }
 
 /// The command that was named; in an Alembic project it goes without saying.

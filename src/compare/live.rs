@@ -48,6 +48,9 @@ pub async fn images(
     wanted: &BTreeSet<u32>,
     budget: usize,
 ) -> Result<Images, Refusal> {
+    if wanted.is_empty() {
+        return Ok(Images::new());
+    }
     let asked = |error| refusal(Exit::SnapshotFailed, "read the rows of before", error);
     look.formatting.apply(held.client()).await.map_err(asked)?;
     let is_wanted = |unit: &Unit<'_>| unit.members().any(|table| wanted.contains(&table.oid));

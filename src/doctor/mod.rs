@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use crate::db::connect::{SessionOptions, connect_first};
+use crate::db::connect::connect_first;
 use crate::db::postgres::{identity, refusal};
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
@@ -89,11 +89,7 @@ pub async fn doctor(
 
 /// Connects; of several hosts everything from here on goes to the one that was reached.
 async fn reach(run: &RunRequest, record: &mut Record) -> Result<(Client, RunRequest), Refusal> {
-    let options = SessionOptions {
-        lock_timeout: run.counting.lock_timeout,
-        statement_timeout: run.counting.statement_timeout,
-        ..SessionOptions::default()
-    };
+    let options = run.counting.session();
     let (client, target) =
         connect_first(&run.target, "rowsafe doctor", &options).await.map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask the database who it is", error);

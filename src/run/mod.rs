@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use crate::child::{AttendEvent, Invocation, Signals, attend, locate};
 use crate::compare::{Images, Look};
-use crate::db::connect::{SessionOptions, connect_first};
+use crate::db::connect::connect_first;
 use crate::db::postgres::watch::{Seen, Watch};
 use crate::db::postgres::{identity, lock, refusal};
 use crate::db::target::Target;
@@ -189,11 +189,7 @@ async fn reach(
     record: &mut Record,
 ) -> anyhow::Result<(Client, Target)> {
     let name = format!("rowsafe run {}", journal.id());
-    let options = SessionOptions {
-        lock_timeout: request.counting.lock_timeout,
-        statement_timeout: request.counting.statement_timeout,
-        ..SessionOptions::default()
-    };
+    let options = request.counting.session();
     let (watcher, target) =
         connect_first(&request.target, &name, &options).await.map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask the database who it is", error);

@@ -87,19 +87,13 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn takes_rows(&self, oid: u32, gone: u64) -> bool {
-        within(gone, self.of_table(oid), |fate| match fate {
-            TableFate::Dropped { limit } | TableFate::Rows { limit } => Some(*limit),
-            TableFate::Columns(_) | TableFate::Values { .. } => None,
-        })
+        rows_within(gone, self.of_table(oid))
     }
 
     /// The same for a table with its partitions.
     pub(super) fn takes_rows_of_tree(&self, table: &Table, gone: u64) -> bool {
         let fates: Vec<&TableFate> = self.tree(table).flat_map(|(_, fates)| fates).collect();
-        within(gone, &fates, |fate| match fate {
-            TableFate::Dropped { limit } | TableFate::Rows { limit } => Some(*limit),
-            TableFate::Columns(_) | TableFate::Values { .. } => None,
-        })
+        rows_within(gone, &fates)
     }
 
     pub(super) fn takes_column(&self, oid: u32, attnum: i16) -> bool {
@@ -138,6 +132,14 @@ impl<'a> Plan<'a> {
         let members = std::iter::once(table).chain(leaves.filter(|leaf| leaf.oid != table.oid));
         members.map(|member| (member, self.of_table(member.oid).to_vec()))
     }
+}
+
+/// Whether the fates allow so many rows together.
+fn rows_within(gone: u64, fates: &[&TableFate]) -> bool {
+    within(gone, fates, |fate| match fate {
+        TableFate::Dropped { limit } | TableFate::Rows { limit } => Some(*limit),
+        TableFate::Columns(_) | TableFate::Values { .. } => None,
+    })
 }
 
 /// Whether the bounds that `limit` finds among the fates allow so many together.

@@ -41,6 +41,17 @@ pub struct Counting {
     pub statement_timeout: Duration,
 }
 
+impl Counting {
+    /// A read-only session with its timeouts.
+    pub fn session(&self) -> SessionOptions {
+        SessionOptions {
+            lock_timeout: self.lock_timeout,
+            statement_timeout: self.statement_timeout,
+            ..SessionOptions::default()
+        }
+    }
+}
+
 /// A database held still: its tables can't be dropped, truncated or rewritten while this lives.
 ///
 /// It holds ACCESS SHARE locks and a transaction; it is released before the migration starts.
@@ -171,11 +182,7 @@ pub async fn take(
 }
 
 async fn open(target: &Target, counting: &Counting) -> Result<Client, Refusal> {
-    let options = SessionOptions {
-        lock_timeout: counting.lock_timeout,
-        statement_timeout: counting.statement_timeout,
-        ..SessionOptions::default()
-    };
+    let options = counting.session();
     let client = connect(target, APPLICATION, &options).await.map_err(Refusal::from)?;
     // Row-level security would hide rows without a word; this makes it an error. The idle
     // timeouts would end our transaction while pg_dump still needs its snapshot.

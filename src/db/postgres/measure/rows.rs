@@ -143,14 +143,19 @@ impl Measuring<'_> {
     async fn add_own(&self, named: &[u32], loss: &mut Loss) {
         loss.rows = Count::default();
         for oid in named {
-            let rows = at_most(&self.rows(*oid).await);
-            if rows != Count::Exact(0) {
-                let said = rows.said("row");
-                loss.through.push(format!("table {} ({said}) by foreign key", self.name(*oid)));
-            }
-            loss.rows = sum(&loss.rows, &rows);
-            loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit: None } });
+            self.add_by_key(*oid, loss).await;
         }
+    }
+
+    /// Adds any of the rows of a table, taken along by a foreign key.
+    async fn add_by_key(&self, oid: u32, loss: &mut Loss) {
+        let rows = at_most(&self.rows(oid).await);
+        if rows != Count::Exact(0) {
+            let said = rows.said("row");
+            loss.through.push(format!("table {} ({said}) by foreign key", self.name(oid)));
+        }
+        loss.rows = sum(&loss.rows, &rows);
+        loss.tables.push(TableLoss { table: oid, fate: TableFate::Rows { limit: None } });
     }
 
     /// Adds what was counted of the tables that hang on the rows.
@@ -222,13 +227,7 @@ impl Measuring<'_> {
     async fn follow(&self, named: &[u32], reach: &Reach, loss: &mut Loss) -> Result<(), Error> {
         let reached = self.closure(named, true, Some(&["c"])).await?;
         for oid in reached.iter().filter(|oid| !named.contains(oid)) {
-            let rows = at_most(&self.rows(*oid).await);
-            if rows != Count::Exact(0) {
-                let said = rows.said("row");
-                loss.through.push(format!("table {} ({said}) by foreign key", self.name(*oid)));
-            }
-            loss.rows = sum(&loss.rows, &rows);
-            loss.tables.push(TableLoss { table: *oid, fate: TableFate::Rows { limit: None } });
+            self.add_by_key(*oid, loss).await;
         }
         for (oid, attnum) in self.emptied_by(&reached).await? {
             if matches!(reach, Reach::All { .. }) && reached.contains(&oid) {
