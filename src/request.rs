@@ -58,3 +58,34 @@ pub struct RunRequest {
     /// Where every step is written down.
     pub journal: Journal,
 }
+
+/// What taking a snapshot needs of a request, whoever asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct TakeRequest<'a> {
+    /// The database to keep.
+    pub target: &'a Target,
+    /// The command it is taken for; empty where there is none.
+    pub command: &'a [String],
+    /// Where to keep it.
+    pub store: &'a Store,
+    /// Free space to leave in the store, in bytes.
+    pub min_free_space: u64,
+    /// pg_dump and pg_restore.
+    pub tools: &'a Tools,
+    /// How to count.
+    pub counting: &'a Counting,
+}
+
+impl RunRequest {
+    /// The part that its snapshot needs.
+    pub fn taking(&self) -> TakeRequest<'_> {
+        TakeRequest {
+            target: &self.target,
+            command: &self.command,
+            store: &self.store,
+            min_free_space: self.min_free_space,
+            tools: &self.tools,
+            counting: &self.counting,
+        }
+    }
+}

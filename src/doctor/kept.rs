@@ -36,7 +36,7 @@ pub async fn space(client: &Client, run: &RunRequest) -> Check {
             return Check::warning(NAME, message);
         }
     };
-    let needed = keep::space_for(sizes.values().sum(), run);
+    let needed = keep::space_for(sizes.values().sum(), run.min_free_space);
     match run.store.free_bytes_there() {
         Err(error) => Check::failed(NAME, format!("`{place}` can't be looked at: {error}")),
         Ok(free) if free < needed => Check::failed(

@@ -2,42 +2,34 @@
 
 mod choice;
 mod imaging;
+mod taking;
 
 use std::time::Instant;
 
-use choice::Choice;
 pub use imaging::Imaging;
+pub use taking::{Taking, take};
 
-use crate::child::Invocation;
-use crate::child::capture::capture;
 use crate::compare::{self, Images};
-use crate::db::postgres::belongings;
 use crate::db::postgres::inventory::Held;
-use crate::db::postgres::refusal;
 use crate::event::{Event, Observer};
-use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::inventory::Inventory;
-use crate::journal::{RunJournal, Step};
+use crate::journal::RunJournal;
 use crate::plan::scope::Scope;
 use crate::policy::SnapshotMode;
 use crate::recognize;
-use crate::record::{Kept, Record};
+use crate::record::Record;
 use crate::request::RunRequest;
-use crate::secret;
-use crate::snapshot::dump::{self, Dump};
-use crate::snapshot::manifest::{self, Archive, Database, KeptTable, Manifest, Verified};
-use crate::snapshot::tools::{self, ToolVersion};
-use crate::snapshot::{new_id, store, verify};
+use crate::snapshot::tools::ToolVersion;
 use crate::values::BUDGET;
 
 /// Of the bytes that the tables occupy, the part that a compressed dump is expected to need at
 /// least. Text compresses three to ten times; a refusal should be right rather than early.
 const SPACE_DIVISOR: u64 = 8;
 
-/// Free space that a snapshot of tables of this size asks for.
-pub fn space_for(bytes: u64, request: &RunRequest) -> u64 {
-    bytes / SPACE_DIVISOR + request.min_free_space
+/// Free space that a snapshot of tables of this size asks for, `min_free_space` left beside it.
+pub fn space_for(bytes: u64, min_free_space: u64) -> u64 {
+    bytes / SPACE_DIVISOR + min_free_space
 }
 
 /// What `take` needs from the story around it.
@@ -50,12 +42,6 @@ pub struct Keeping<'a> {
     pub observer: &'a mut dyn Observer,
     /// What is known so far.
     pub record: &'a mut Record,
-}
-
-/// An archive that was read back.
-struct Proven {
-    archive: Archive,
-    verified: Verified,
 }
 
 impl Keeping<'_> {
@@ -87,179 +73,14 @@ impl Keeping<'_> {
                 held.release().await?;
                 self.observer.notice(Event::NotKept);
             }
-            Some((tool, scope)) => self.keep(held, &inventory, tool, scope).await?,
+            Some((tool, scope)) => {
+                let (observer, record) = (&mut *self.observer, &mut *self.record);
+                let journal = self.journal;
+                let mut taking = Taking { request: request.taking(), journal, observer, record };
+                taking.keep(held, &inventory, tool, scope).await?;
+            }
         }
         Ok((inventory, images))
-    }
-
-    async fn keep(
-        &mut self,
-        held: Held,
-        inventory: &Inventory,
-        tool: &ToolVersion,
-        scope: &Scope,
-    ) -> Result<(), Refusal> {
-        let begun = Instant::now();
-        let request = self.request;
-        request.store.prepare()?;
-        let choice = self.choose(&held, inventory, scope);
-        request.store.refuse_without_space(space_for(choice.bytes, request))?;
-        let id = new_id();
-        let partial = request.store.begin(&id).map_err(|error| unwritable(request, &error))?;
-        self.step(Step::SnapshotStarted {
-            id: id.clone(),
-            path: partial.directory().display().to_string(),
-        })?;
-        let archive = self.dump(&held, &choice, &partial).await?;
-        let tables = self.tables(&held, inventory, &choice).await?;
-        held.release().await?;
-        self.record.timed("snapshot", begun);
-
-        let verified = self.verify(&partial, &archive, &tables, &choice).await?;
-        let (archive, objects) = (Proven { archive, verified }, choice.large_objects);
-        let manifest = self.manifest(&id, inventory, tables, archive, objects, tool).await;
-        let written = manifest.write(partial.directory()).and_then(|()| partial.publish());
-        let path = written.map_err(|error| unwritable(request, &error))?;
-        self.step(Step::SnapshotVerified { id: id.clone() })?;
-        let kept = Kept::of(&manifest, path.display().to_string());
-        self.observer.notice(Event::Kept { kept: &kept, took: begun.elapsed() });
-        self.record.snapshot = Some(kept);
-        Ok(())
-    }
-
-    /// What of the scope is here now, under the locks.
-    fn choose(&mut self, held: &Held, inventory: &Inventory, scope: &Scope) -> Choice {
-        let choice = Choice::of(held.listed(), inventory.large_objects, scope);
-        let warning = choice.warning.clone().or_else(|| scope.warning());
-        if let Some(warning) = warning {
-            self.observer.notice(Event::Warning(&warning));
-            self.record.warnings.push(warning);
-        }
-        choice
-    }
-
-    async fn dump(
-        &mut self,
-        held: &Held,
-        choice: &Choice,
-        partial: &store::Partial,
-    ) -> Result<Archive, Refusal> {
-        let request = self.request;
-        let environment = request.target.client_environment().map_err(|error| {
-            Refusal::new(Exit::SnapshotFailed, format!("a password file for pg_dump: {error}"))
-        })?;
-        let dump = Dump {
-            invocation: request
-                .tools
-                .dump_invocation(&request.target)
-                .environment(&environment.set, &environment.remove),
-            snapshot: &held.snapshot,
-            lock_timeout: request.counting.lock_timeout,
-            // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
-            encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
-            leaving_out: choice.options.clone(),
-        };
-        let (total, expected) = (choice.tables, choice.bytes);
-        let observer = &mut *self.observer;
-        let archive = dump::write(dump, partial.directory(), |now| {
-            observer.notice(Event::Dumping {
-                tables: now.tables,
-                total,
-                read: now.read,
-                expected,
-                written: now.written,
-            });
-        })
-        .await?;
-        Ok(Archive { table_bytes: Some(choice.bytes), ..archive })
-    }
-
-    async fn tables(
-        &self,
-        held: &Held,
-        inventory: &Inventory,
-        choice: &Choice,
-    ) -> Result<Vec<KeptTable>, Refusal> {
-        let mut tables = manifest::kept_tables(inventory, &choice.left_out);
-        let mut found = belongings::read(held.client()).await.map_err(|error| {
-            refusal(Exit::SnapshotFailed, "list what belongs to the tables", error)
-        })?;
-        for table in &mut tables {
-            let Some(of_table) = found.remove(&table.oid) else { continue };
-            table.belongings = of_table.entries;
-            table.sequences = of_table
-                .sequences
-                .into_iter()
-                .map(|name| manifest::KeptSequence {
-                    schema: name.schema.unwrap_or_default(),
-                    name: name.name,
-                })
-                .collect();
-        }
-        Ok(tables)
-    }
-
-    async fn verify(
-        &mut self,
-        partial: &store::Partial,
-        archive: &Archive,
-        tables: &[KeptTable],
-        choice: &Choice,
-    ) -> Result<Verified, Refusal> {
-        let begun = Instant::now();
-        let total = archive.bytes;
-        let observer = &mut *self.observer;
-        let verify::Verification { verified, left_out } = verify::verify(
-            partial.directory(),
-            archive,
-            tables,
-            choice.large_objects,
-            &self.request.tools,
-            |read| observer.notice(Event::Verifying { read, total }),
-        )
-        .await?;
-        self.record.timed("verify", begun);
-        for (table, extension) in left_out {
-            let warning = format!(
-                "`{table}` belongs to extension `{extension}`, and pg_dump leaves rows of it out: they are not in the snapshot"
-            );
-            self.observer.notice(Event::Warning(&warning));
-            self.record.warnings.push(warning);
-        }
-        Ok(verified)
-    }
-
-    async fn manifest(
-        &self,
-        id: &str,
-        inventory: &Inventory,
-        tables: Vec<KeptTable>,
-        proven: Proven,
-        large_objects: u64,
-        tool: &ToolVersion,
-    ) -> Manifest {
-        let is_whole = large_objects == inventory.large_objects;
-        let (schema, scope) = manifest::version(&tables, is_whole);
-        Manifest {
-            schema,
-            id: id.to_owned(),
-            created_at: jiff::Timestamp::now(),
-            rowsafe_version: env!("CARGO_PKG_VERSION").to_owned(),
-            database: Database::of(&inventory.identity, self.request.target.label()),
-            revisions: self.record.revisions.before.clone(),
-            command: secret::mask_words(&self.request.command),
-            git_commit: git_commit().await,
-            pg_dump_version: tool.text.clone(),
-            scope,
-            tables,
-            large_objects,
-            archive: proven.archive,
-            verified: proven.verified,
-        }
-    }
-
-    fn step(&self, step: Step) -> Result<(), Refusal> {
-        self.journal.record(step).map_err(Refusal::from)
     }
 }
 
@@ -268,29 +89,5 @@ pub async fn tool(request: &RunRequest, record: &Record) -> Result<Option<ToolVe
     if request.keep == SnapshotMode::None {
         return Ok(None);
     }
-    let version = tools::version(&request.tools.dump).await?;
-    if let Some(reached) = &record.database {
-        let identity = &reached.identity;
-        tools::refuse_older(&version, &identity.server_version, identity.server_version_num)?;
-    }
-    tools::version(&request.tools.restore).await?;
-    Ok(Some(version))
-}
-
-fn unwritable(request: &RunRequest, error: &std::io::Error) -> Refusal {
-    let store = request.store.directory().display();
-    Refusal::new(
-        Exit::SnapshotFailed,
-        format!("the snapshot can't be written to `{store}`: {error}"),
-    )
-    .hint("choose another place with --store")
-}
-
-/// The commit that is checked out, where the working directory is a git checkout.
-async fn git_commit() -> Option<String> {
-    let words = ["git", "rev-parse", "HEAD"].map(str::to_owned);
-    let invocation = Invocation::from_words(&words)?;
-    let captured = capture(&invocation, std::time::Duration::from_secs(5)).await.ok()?;
-    let commit = captured.stdout.trim().to_owned();
-    (captured.status.success() && !commit.is_empty()).then_some(commit)
+    taking::tool(&request.tools, record).await.map(Some)
 }

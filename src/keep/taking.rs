@@ -1,0 +1,265 @@
+//! Taking one snapshot: what is held still is dumped, read back, and gets its name.
+
+use std::time::Instant;
+
+use super::choice::Choice;
+use super::space_for;
+use crate::child::Invocation;
+use crate::child::capture::capture;
+use crate::db::postgres::belongings;
+use crate::db::postgres::inventory::Held;
+use crate::db::postgres::refusal;
+use crate::event::{Event, Observer};
+use crate::exit::Exit;
+use crate::hint::Refusal;
+use crate::inventory::Inventory;
+use crate::journal::{RunJournal, Step};
+use crate::plan::scope::Scope;
+use crate::record::{Kept, Record};
+use crate::request::TakeRequest;
+use crate::secret;
+use crate::snapshot::dump::{self, Dump};
+use crate::snapshot::manifest::{self, Archive, Database, KeptTable, Manifest, Verified};
+use crate::snapshot::tools::{self, ToolVersion, Tools};
+use crate::snapshot::{new_id, store, verify};
+
+/// Counts everything and keeps what the scope says: a snapshot that belongs to no run. The record
+/// has the snapshot afterwards.
+pub async fn take(mut taking: Taking<'_>, scope: &Scope) -> Result<Inventory, Refusal> {
+    let request = taking.request;
+    let tool = tool(request.tools, taking.record).await?;
+    let begun = Instant::now();
+    taking.observer.notice(Event::Working("locking and listing the tables"));
+    let held = Held::hold(request.target, request.counting).await?;
+    let observer = &mut *taking.observer;
+    let progress = |done, total| observer.notice(Event::Counting { done, total });
+    let inventory = held.count(request.target, request.counting, progress).await?;
+    taking.record.timed("inventory", begun);
+    taking.observer.notice(Event::Counted {
+        tables: inventory.tables.len(),
+        rows: inventory.rows(),
+        took: begun.elapsed(),
+    });
+    taking.keep(held, &inventory, &tool, scope).await?;
+    Ok(inventory)
+}
+
+/// The tool that will take the snapshot, checked against the server before any work is done.
+pub async fn tool(tools: &Tools, record: &Record) -> Result<ToolVersion, Refusal> {
+    let version = tools::version(&tools.dump).await?;
+    if let Some(reached) = &record.database {
+        let identity = &reached.identity;
+        tools::refuse_older(&version, &identity.server_version, identity.server_version_num)?;
+    }
+    tools::version(&tools.restore).await?;
+    Ok(version)
+}
+
+/// What taking a snapshot needs from the story around it.
+pub struct Taking<'a> {
+    /// What was asked for.
+    pub request: TakeRequest<'a>,
+    /// Where steps are written down.
+    pub journal: &'a RunJournal,
+    /// Who listens.
+    pub observer: &'a mut dyn Observer,
+    /// What is known so far.
+    pub record: &'a mut Record,
+}
+
+/// An archive that was read back.
+struct Proven {
+    archive: Archive,
+    verified: Verified,
+}
+
+impl Taking<'_> {
+    /// Keeps what the scope says of what is held, and lets it go.
+    pub async fn keep(
+        &mut self,
+        held: Held,
+        inventory: &Inventory,
+        tool: &ToolVersion,
+        scope: &Scope,
+    ) -> Result<(), Refusal> {
+        let begun = Instant::now();
+        let request = self.request;
+        request.store.prepare()?;
+        let choice = self.choose(&held, inventory, scope);
+        request.store.refuse_without_space(space_for(choice.bytes, request.min_free_space))?;
+        let id = new_id();
+        let partial = request.store.begin(&id).map_err(|error| unwritable(&request, &error))?;
+        self.step(Step::SnapshotStarted {
+            id: id.clone(),
+            path: partial.directory().display().to_string(),
+        })?;
+        let archive = self.dump(&held, &choice, &partial).await?;
+        let tables = self.tables(&held, inventory, &choice).await?;
+        held.release().await?;
+        self.record.timed("snapshot", begun);
+
+        let verified = self.verify(&partial, &archive, &tables, &choice).await?;
+        let (archive, objects) = (Proven { archive, verified }, choice.large_objects);
+        let manifest = self.manifest(&id, inventory, tables, archive, objects, tool).await;
+        let written = manifest.write(partial.directory()).and_then(|()| partial.publish());
+        let path = written.map_err(|error| unwritable(&request, &error))?;
+        self.step(Step::SnapshotVerified { id: id.clone() })?;
+        let kept = Kept::of(&manifest, path.display().to_string());
+        self.observer.notice(Event::Kept { kept: &kept, took: begun.elapsed() });
+        self.record.snapshot = Some(kept);
+        Ok(())
+    }
+
+    /// What of the scope is here now, under the locks.
+    fn choose(&mut self, held: &Held, inventory: &Inventory, scope: &Scope) -> Choice {
+        let choice = Choice::of(held.listed(), inventory.large_objects, scope);
+        let warning = choice.warning.clone().or_else(|| scope.warning());
+        if let Some(warning) = warning {
+            self.observer.notice(Event::Warning(&warning));
+            self.record.warnings.push(warning);
+        }
+        choice
+    }
+
+    async fn dump(
+        &mut self,
+        held: &Held,
+        choice: &Choice,
+        partial: &store::Partial,
+    ) -> Result<Archive, Refusal> {
+        let request = self.request;
+        let environment = request.target.client_environment().map_err(|error| {
+            Refusal::new(Exit::SnapshotFailed, format!("a password file for pg_dump: {error}"))
+        })?;
+        let dump = Dump {
+            invocation: request
+                .tools
+                .dump_invocation(&request.target)
+                .environment(&environment.set, &environment.remove),
+            snapshot: &held.snapshot,
+            lock_timeout: request.counting.lock_timeout,
+            // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
+            encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
+            leaving_out: choice.options.clone(),
+        };
+        let (total, expected) = (choice.tables, choice.bytes);
+        let observer = &mut *self.observer;
+        let archive = dump::write(dump, partial.directory(), |now| {
+            observer.notice(Event::Dumping {
+                tables: now.tables,
+                total,
+                read: now.read,
+                expected,
+                written: now.written,
+            });
+        })
+        .await?;
+        Ok(Archive { table_bytes: Some(choice.bytes), ..archive })
+    }
+
+    async fn tables(
+        &self,
+        held: &Held,
+        inventory: &Inventory,
+        choice: &Choice,
+    ) -> Result<Vec<KeptTable>, Refusal> {
+        let mut tables = manifest::kept_tables(inventory, &choice.left_out);
+        let mut found = belongings::read(held.client()).await.map_err(|error| {
+            refusal(Exit::SnapshotFailed, "list what belongs to the tables", error)
+        })?;
+        for table in &mut tables {
+            let Some(of_table) = found.remove(&table.oid) else { continue };
+            table.belongings = of_table.entries;
+            table.sequences = of_table
+                .sequences
+                .into_iter()
+                .map(|name| manifest::KeptSequence {
+                    schema: name.schema.unwrap_or_default(),
+                    name: name.name,
+                })
+                .collect();
+        }
+        Ok(tables)
+    }
+
+    async fn verify(
+        &mut self,
+        partial: &store::Partial,
+        archive: &Archive,
+        tables: &[KeptTable],
+        choice: &Choice,
+    ) -> Result<Verified, Refusal> {
+        let begun = Instant::now();
+        let total = archive.bytes;
+        let observer = &mut *self.observer;
+        let verify::Verification { verified, left_out } = verify::verify(
+            partial.directory(),
+            archive,
+            tables,
+            choice.large_objects,
+            self.request.tools,
+            |read| observer.notice(Event::Verifying { read, total }),
+        )
+        .await?;
+        self.record.timed("verify", begun);
+        for (table, extension) in left_out {
+            let warning = format!(
+                "`{table}` belongs to extension `{extension}`, and pg_dump leaves rows of it out: they are not in the snapshot"
+            );
+            self.observer.notice(Event::Warning(&warning));
+            self.record.warnings.push(warning);
+        }
+        Ok(verified)
+    }
+
+    async fn manifest(
+        &self,
+        id: &str,
+        inventory: &Inventory,
+        tables: Vec<KeptTable>,
+        proven: Proven,
+        large_objects: u64,
+        tool: &ToolVersion,
+    ) -> Manifest {
+        let is_whole = large_objects == inventory.large_objects;
+        let (schema, scope) = manifest::version(&tables, is_whole);
+        Manifest {
+            schema,
+            id: id.to_owned(),
+            created_at: jiff::Timestamp::now(),
+            rowsafe_version: env!("CARGO_PKG_VERSION").to_owned(),
+            database: Database::of(&inventory.identity, self.request.target.label()),
+            revisions: self.record.revisions.before.clone(),
+            command: secret::mask_words(self.request.command),
+            git_commit: git_commit().await,
+            pg_dump_version: tool.text.clone(),
+            scope,
+            tables,
+            large_objects,
+            archive: proven.archive,
+            verified: proven.verified,
+        }
+    }
+
+    fn step(&self, step: Step) -> Result<(), Refusal> {
+        self.journal.record(step).map_err(Refusal::from)
+    }
+}
+
+fn unwritable(request: &TakeRequest<'_>, error: &std::io::Error) -> Refusal {
+    let store = request.store.directory().display();
+    Refusal::new(
+        Exit::SnapshotFailed,
+        format!("the snapshot can't be written to `{store}`: {error}"),
+    )
+    .hint("choose another place with --store")
+}
+
+/// The commit that is checked out, where the working directory is a git checkout.
+async fn git_commit() -> Option<String> {
+    let words = ["git", "rev-parse", "HEAD"].map(str::to_owned);
+    let invocation = Invocation::from_words(&words)?;
+    let captured = capture(&invocation, std::time::Duration::from_secs(5)).await.ok()?;
+    let commit = captured.stdout.trim().to_owned();
+    (captured.status.success() && !commit.is_empty()).then_some(commit)
+}
