@@ -130,12 +130,13 @@ impl Taking<'_> {
         let dump = Dump {
             invocation: request
                 .tools
-                .dump_invocation(&request.target)
+                .dump_invocation(request.target)
                 .environment(&environment.set, &environment.remove),
             snapshot: &held.snapshot,
             lock_timeout: request.counting.lock_timeout,
             // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
             encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
+            bytes: choice.bytes,
             leaving_out: choice.options.clone(),
         };
         let (total, expected) = (choice.tables, choice.bytes);

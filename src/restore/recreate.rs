@@ -30,6 +30,8 @@ pub async fn recreate(
         .arg("--single-transaction")
         .arg("--exit-on-error")
         .arg(format!("--use-list={}", list.path().display()));
+    // pg_restore commits when it has found what it wants, be the rest what it may.
+    archive::refuse_damaged(stored).await?;
     archive::apply(stored, &invocation).await.map_err(|refusal| {
         refusal
             .hint("nothing of it was kept: it is one transaction")

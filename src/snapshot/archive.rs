@@ -19,6 +19,15 @@ use crate::hint::Refusal;
 /// Bytes moved at a time.
 const CHUNK: usize = 256 * 1024;
 
+/// How much of an archive is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it, whatever pg_restore wants: only then it is known to be what was written.
+    Whole,
+    /// As much as pg_restore wants.
+    Wanted,
+}
+
 /// How a reading ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -26,7 +35,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// The last of what it said on standard error.
     pub said: String,
-    /// SHA-256 of the file, in hex; `None` when pg_restore stopped reading before its end.
+    /// SHA-256 of the file, in hex; `None` when only its beginning was read.
     pub sha256: Option<String>,
 }
 
@@ -38,6 +47,7 @@ pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
     read: Arc<AtomicU64>,
+    extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
 ) -> Result<(T, Ended), Refusal> {
     let failed = |error: io::Error| {
@@ -57,8 +67,9 @@ pub async fn through<T: Send + 'static>(
         let message = format!("the archive `{}` can't be read back: {error}", archive.location());
         Refusal::new(Exit::SnapshotFailed, message).because(error)
     };
-    let (reader, downloading) = archive.open().await.map_err(unreadable)?;
-    let feeding = tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), &read));
+    let (reader, downloading) = archive.open().map_err(unreadable)?;
+    let feeding =
+        tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), &read, extent));
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
     let listening = async {
         let mut said = Vec::new();
@@ -83,7 +94,12 @@ fn last_line(said: &str) -> String {
 /// Decompresses the file into `sink`, hashing the file's bytes on the way.
 ///
 /// pg_restore may stop reading early, when it lists or has found what it wants: no error.
-fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<String>> {
+fn feed(
+    reader: Reader,
+    mut sink: File,
+    read: &AtomicU64,
+    extent: Extent,
+) -> io::Result<Option<String>> {
     let hashing = HashingReader { reader, digest: Sha256::new(), read };
     let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
     let mut buffer = vec![0; CHUNK];
@@ -94,13 +110,16 @@ fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<S
         }
         match sink.write_all(&buffer[..length]) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => match extent {
+                Extent::Whole => break,
+                Extent::Wanted => return Ok(None),
+            },
             Err(error) => return Err(error),
         }
     }
     drop(sink);
     let mut hashing = decoder.finish().into_inner();
-    // Whatever follows the last zstd frame belongs to the file too.
+    // What pg_restore did not want and what follows the last zstd frame belongs to the file too.
     io::copy(&mut hashing, &mut io::sink())?;
     Ok(Some(hex(&hashing.digest.finalize())))
 }
@@ -120,7 +139,8 @@ impl Read for HashingReader<'_> {
     }
 }
 
-/// Restores the archive with `invocation`, which names a database.
+/// Restores the archive with `invocation`, which names a database. What was written into it counts
+/// only when this ends well: one that is not new asks for [`refuse_damaged`] first.
 pub async fn apply(stored: &Stored, invocation: &Invocation) -> Result<(), Refusal> {
     stream(stored, invocation, |mut text| io::copy(&mut text, &mut io::sink()).map(drop)).await
 }
@@ -133,16 +153,37 @@ pub async fn stream(
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
     let read = Arc::new(AtomicU64::new(0));
-    let ((), ended) = through(stored.archive(), invocation, read, consume)
+    let ((), ended) = through(stored.archive(), invocation, read, Extent::Whole, consume)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
         return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
     }
-    match ended.sha256 {
-        Some(found) if found != stored.manifest.archive.sha256 => Err(damaged(stored)),
-        _ => Ok(()),
+    if ended.sha256.as_ref() == Some(&stored.manifest.archive.sha256) {
+        Ok(())
+    } else {
+        Err(damaged(stored))
     }
+}
+
+/// Reads the whole archive and refuses it when it is not what was written: before something is
+/// changed that can't be taken back when its end turns out to be damaged.
+pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
+    let unreadable = |error: io::Error| {
+        let message = format!("snapshot {} can't be read: {error}", stored.manifest.id);
+        Refusal::new(Exit::NoAnswer, message).because(error)
+    };
+    let (reader, downloading) = stored.archive().open().map_err(unreadable)?;
+    let hashing = tokio::task::spawn_blocking(move || {
+        let read = AtomicU64::new(0);
+        let mut hashing = HashingReader { reader, digest: Sha256::new(), read: &read };
+        io::copy(&mut hashing, &mut io::sink())?;
+        Ok(hex(&hashing.digest.finalize()))
+    });
+    let (hashed, downloaded) = tokio::join!(hashing, downloading);
+    downloaded?;
+    let found = hashed.expect("hashing does not panic").map_err(unreadable)?;
+    if found == stored.manifest.archive.sha256 { Ok(()) } else { Err(damaged(stored)) }
 }
 
 /// The archive's table of contents.
@@ -154,7 +195,7 @@ pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refus
         text.read_to_end(&mut listing)?;
         Ok(String::from_utf8_lossy(&listing).into_owned())
     };
-    let (listing, ended) = through(stored.archive(), &invocation, read, list)
+    let (listing, ended) = through(stored.archive(), &invocation, read, Extent::Wanted, list)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
