@@ -134,7 +134,7 @@ impl Taking<'_> {
         let dump = Dump {
             invocation: request
                 .tools
-                .dump_invocation(&request.target)
+                .dump_invocation(request.target)
                 .environment(&environment.set, &environment.remove),
             snapshot: &held.snapshot,
             lock_timeout: request.counting.lock_timeout,
