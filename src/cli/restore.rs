@@ -1,7 +1,7 @@
 //! `rowsafe restore`.
 
 use super::args::RestoreArgs;
-use super::run::{counting, tools};
+use super::run::{counting, store, tools};
 use super::{Context, outputs, runtime};
 use crate::config::Flags;
 use crate::exit::Exit;
@@ -9,7 +9,6 @@ use crate::journal::Journal;
 use crate::record::Record;
 use crate::report::Format;
 use crate::restore::{RestoreRequest, restore};
-use crate::snapshot::Store;
 use crate::ui::Live;
 
 /// Runs it.
@@ -33,7 +32,7 @@ fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::
         tables: args.table.clone(),
         into: args.into.clone(),
         confirmed: args.confirm.clone(),
-        store: Store::at(&settings.store.value),
+        store: store(&settings, context)?,
         tools: tools(&settings),
         counting: counting(&settings),
         journal: Journal::at(settings.journal()),
