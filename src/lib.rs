@@ -47,6 +47,7 @@ pub mod record;
 pub mod request;
 pub mod restore;
 pub mod run;
+pub mod snapshots;
 pub mod thresholds;
 
 // Layer 4: how it is told.

@@ -1,5 +1,7 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+pub mod shelf;
+
 use std::collections::BTreeSet;
 
 use crate::exit::Exit;
@@ -45,6 +47,10 @@ pub struct Record {
     pub checks: Vec<Check>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
+    /// The snapshots that `rowsafe snapshot` speaks of.
+    pub shelf: Vec<shelf::Item>,
+    /// What `rowsafe snapshot schedule` says or writes.
+    pub files: Vec<shelf::Written>,
     /// What took how long.
     pub phases: Vec<Phase>,
     /// The answer, once there is one.

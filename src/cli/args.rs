@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::outputs;
+use super::snapshot_args::SnapshotArgs;
 use crate::report;
 
 /// Names every row, column and value that a migration would destroy, and stops until somebody has
@@ -66,6 +67,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a run is safe here: connection, identity, rights, tools, space, age of snapshots
     Doctor(DoctorArgs),
+    /// Take snapshots, list, check and remove them
+    Snapshot(SnapshotArgs),
     /// Put back what a snapshot holds
     Restore(RestoreArgs),
     /// Show every setting and where it comes from
@@ -161,7 +164,7 @@ pub struct ExplainArgs {
 }
 
 /// What reaches the database.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ConnectionArgs {
     /// The database, as a URL of libpq or SQLAlchemy
     #[arg(long, value_name = "URL", hide_env_values = true)]

@@ -74,7 +74,7 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),
         (None, Some(_)) => {
             Check::failed(NAME, "there is none of this database that holds everything")
-                .hint("rowsafe run --snapshot all -- COMMAND takes one before the command")
+                .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule")
         }
         (None, None) => Check::note(NAME, "there is none of this database that holds everything"),
     };
@@ -87,7 +87,7 @@ fn aged(name: &'static str, last: &Manifest, age: Duration, rpo: Option<Duration
     let said = format!("{} is {} old, verified with {rows}", last.id, seconds(age));
     match rpo {
         Some(rpo) if age > rpo => Check::failed(name, format!("{said}; rpo is {}", seconds(rpo)))
-            .hint("rowsafe run --snapshot all -- COMMAND takes one before the command"),
+            .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule"),
         Some(rpo) => Check::ok(name, format!("{said}; rpo is {}", seconds(rpo))),
         None => Check::ok(name, said),
     }

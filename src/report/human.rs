@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::checks;
 use super::findings::{self, WIDTH, wrapped};
 use super::planned;
+use super::shelf;
 use crate::finding::{Finding, Severity};
 use crate::record::{
     Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, Verdict,
@@ -58,6 +59,8 @@ pub fn report(record: &Record) -> String {
     let mut out = String::new();
     if record.command == "doctor" {
         out.push_str(&checks::all(&record.checks));
+    } else if record.command.starts_with("snapshot ") {
+        out.push_str(&shelf::all(record));
     } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));

@@ -3,7 +3,7 @@
 //! In place it brings back tables that are gone or empty; a table that holds rows is never
 //! touched. Everything can be brought into a new database beside the old one.
 
-mod beside;
+pub mod beside;
 mod fill;
 mod prepare;
 mod recreate;
