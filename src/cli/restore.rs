@@ -1,7 +1,7 @@
 //! `rowsafe restore`.
 
 use super::args::RestoreArgs;
-use super::run::{counting, tools};
+use super::run::{counting, store, tools};
 use super::{Context, outputs, runtime};
 use crate::config::Flags;
 use crate::exit::Exit;
@@ -10,7 +10,6 @@ use crate::known::KnownFile;
 use crate::record::Record;
 use crate::report::Format;
 use crate::restore::{RestoreRequest, restore};
-use crate::snapshot::Store;
 use crate::ui::Live;
 
 /// Runs it.
@@ -37,7 +36,7 @@ fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::
         into: args.into.clone(),
         swap: args.swap,
         confirmed: args.confirm.clone(),
-        store: Store::at(&settings.store.value),
+        store: store(&settings, context)?,
         tools: tools(&settings),
         counting: counting(&settings),
         journal: Journal::at(settings.journal()),

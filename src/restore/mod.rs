@@ -66,9 +66,8 @@ pub async fn restore(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let stored = request.store.find(&request.snapshot)?;
-    let path = stored.directory.display().to_string();
-    record.snapshot = Some(Kept::of(&stored.manifest, path));
+    let stored = request.store.find(&request.snapshot).await?;
+    record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
     refuse_older_tool(request, &stored).await?;
     let run = Run { action: Action::Restore, command: vec![], database: None };
     let journal = request.journal.begin(&run)?;
