@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
-use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRule, TableRules};
+use crate::policy::{Compare, FailOn, OnLoss, Protected, SnapshotMode, TableRule, TableRules};
 use crate::secret::mask_urls;
 use crate::text::LineMap;
 
@@ -28,7 +28,7 @@ pub const NAME: &str = "rowsafe.toml";
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Every key of the file, in the order of the reference.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: &[&str] = &[
     "database",
     "store",
     "snapshot",
@@ -36,6 +36,7 @@ pub const KEYS: [&str; 19] = [
     "pg-dump",
     "pg-restore",
     "fail-on",
+    "on-loss",
     "jobs",
     "statement-timeout",
     "lock-timeout",
@@ -87,6 +88,8 @@ pub struct ConfigFile {
     pub pg_restore: Option<Vec<String>>,
     /// `fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `jobs`.
     pub jobs: Option<usize>,
     /// `statement-timeout`.
@@ -132,6 +135,7 @@ struct Raw {
     pg_dump: Option<Words>,
     pg_restore: Option<Words>,
     fail_on: Option<Spanned<String>>,
+    on_loss: Option<Spanned<String>>,
     jobs: Option<Spanned<Text>>,
     statement_timeout: Option<Spanned<Text>>,
     lock_timeout: Option<Spanned<Text>>,
@@ -287,6 +291,7 @@ impl Source<'_> {
             pg_dump: Some(pg_dump).filter(|words| !words.is_empty()),
             pg_restore: Some(pg_restore).filter(|words| !words.is_empty()),
             fail_on: self.value("fail-on", raw.fail_on.as_ref(), |text| text.parse())?,
+            on_loss: self.value("on-loss", raw.on_loss.as_ref(), |text| text.parse())?,
             jobs: self.value("jobs", raw.jobs.as_ref(), |text| value::jobs(&text.0))?,
             statement_timeout: self
                 .duration("statement-timeout", raw.statement_timeout.as_ref())?,

@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::Allowance;
 use crate::hint::Refusal;
-use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRules};
+use crate::policy::{Compare, FailOn, OnLoss, Protected, SnapshotMode, TableRules};
 use crate::secret::{Secret, mask_urls, mask_words};
 use crate::text::number;
 
@@ -67,6 +67,8 @@ pub struct Flags {
     pub pg_restore: Option<Vec<String>>,
     /// `--fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `--on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `--jobs`.
     pub jobs: Option<usize>,
     /// `--config`; `ROWSAFE_CONFIG` is looked at when it is not given.
@@ -92,6 +94,8 @@ pub struct Settings {
     pub pg_restore: Setting<Vec<String>>,
     /// From which severity on findings block.
     pub fail_on: Setting<FailOn>,
+    /// What a run does when it finds a loss that nobody had agreed to.
+    pub on_loss: Setting<OnLoss>,
     /// How many connections count rows at once.
     pub jobs: Setting<usize>,
     /// `statement_timeout` of rowsafe's own sessions; zero means none.
@@ -165,6 +169,7 @@ impl Settings {
                 "pg_restore",
             )?,
             fail_on: from.word(flags.fail_on, env::FAIL_ON, file.fail_on, FailOn::Warning)?,
+            on_loss: from.word(flags.on_loss, env::ON_LOSS, file.on_loss, OnLoss::Stop)?,
             jobs: from.setting(flags.jobs, env::JOBS, value::jobs, file.jobs, DEFAULT_JOBS)?,
             statement_timeout: from.duration(
                 env::STATEMENT_TIMEOUT,
@@ -218,6 +223,7 @@ impl Settings {
         add("pg-dump", line(&self.pg_dump), &self.pg_dump.origin);
         add("pg-restore", line(&self.pg_restore), &self.pg_restore.origin);
         add("fail-on", self.fail_on.value.to_string(), &self.fail_on.origin);
+        add("on-loss", self.on_loss.value.to_string(), &self.on_loss.origin);
         add("jobs", self.jobs.value.to_string(), &self.jobs.origin);
         add("statement-timeout", seconds(&self.statement_timeout), &self.statement_timeout.origin);
         add("lock-timeout", seconds(&self.lock_timeout), &self.lock_timeout.origin);
@@ -399,6 +405,7 @@ macro_rules! words {
 
 words!(SnapshotMode, "auto" => Self::Auto, "all" => Self::All, "at-risk" => Self::AtRisk, "none" => Self::None);
 words!(Compare, "auto" => Self::Auto, "counts" => Self::Counts, "values" => Self::Values);
+words!(OnLoss, "stop" => Self::Stop, "restore" => Self::Restore);
 words!(FailOn, "error" => Self::Error, "warning" => Self::Warning, "never" => Self::Never);
 
 #[cfg(test)]
