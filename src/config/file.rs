@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
 use crate::policy::{Compare, FailOn, OnLoss, Protected, SnapshotMode, TableRule, TableRules};
+use crate::retention::Policy;
 use crate::secret::mask_urls;
 use crate::text::LineMap;
 
@@ -47,6 +48,7 @@ pub const KEYS: &[&str] = &[
     "rto",
     "env",
     "check",
+    "retention",
     "tables",
     "allow",
 ];
@@ -55,6 +57,9 @@ pub const ALLOW_KEYS: [&str; 4] = ["rule", "object", "reason", "max-rows"];
 
 /// Every key of the `[check]` table.
 pub const CHECK_KEYS: [&str; 2] = ["paths", "baseline"];
+/// Every key of the `[retention]` table.
+pub const RETENTION_KEYS: [&str; 5] =
+    ["keep-last", "keep-daily", "keep-weekly", "keep-monthly", "keep-within"];
 /// Every key of a table of `[tables]`.
 pub const TABLE_KEYS: [&str; 3] = ["min-rows", "max-shrink", "volatile"];
 
@@ -110,6 +115,8 @@ pub struct ConfigFile {
     pub env: BTreeMap<String, String>,
     /// `[check]`.
     pub check: Check,
+    /// `[retention]`: which snapshots `rowsafe snapshot prune` keeps.
+    pub retention: Policy,
     /// `[tables]`.
     pub tables: TableRules,
     /// `[[allow]]`.
@@ -150,6 +157,8 @@ struct Raw {
     #[serde(default)]
     check: RawCheck,
     #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
     tables: BTreeMap<Spanned<String>, RawTable>,
     #[serde(default)]
     allow: Vec<Spanned<RawAllow>>,
@@ -162,6 +171,16 @@ struct RawCheck {
     paths: OneOrMore,
     #[serde(default)]
     baseline: OneOrMore,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawRetention {
+    keep_last: Option<Spanned<Text>>,
+    keep_daily: Option<Spanned<Text>>,
+    keep_weekly: Option<Spanned<Text>>,
+    keep_monthly: Option<Spanned<Text>>,
+    keep_within: Option<Spanned<Text>>,
 }
 
 #[derive(Deserialize)]
@@ -245,8 +264,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
     };
     if let Some(table) = table {
         source.check_keys(table, &KEYS)?;
-        if let Some(check) = table.get("check").and_then(|check| check.get_ref().as_table()) {
-            source.check_keys(check, &CHECK_KEYS)?;
+        for (key, known) in [("check", &CHECK_KEYS[..]), ("retention", &RETENTION_KEYS[..])] {
+            if let Some(table) = table.get(key).and_then(|table| table.get_ref().as_table()) {
+                source.check_keys(table, known)?;
+            }
         }
         let tables = table.get("tables").and_then(|tables| tables.get_ref().as_table());
         for (pattern, table) in tables.into_iter().flatten() {
@@ -308,6 +329,7 @@ impl Source<'_> {
                 paths: raw.check.paths.0.iter().map(|path| directory.join(path)).collect(),
                 baseline: raw.check.baseline.0,
             },
+            retention: self.policy(&raw.retention)?,
             tables: self.table_rules(raw.tables)?,
             allow: raw
                 .allow
@@ -382,6 +404,19 @@ impl Source<'_> {
         }
         let source = AllowanceSource::Configuration;
         Ok(Allowance { rule, object, max_rows, reason, source, statement: None })
+    }
+
+    fn policy(&self, written: &RawRetention) -> Result<Policy, Refusal> {
+        let count = |key: &str, written: &Option<Spanned<Text>>| {
+            self.value(key, written.as_ref(), |text| value::kept(&text.0))
+        };
+        Ok(Policy {
+            last: count("keep-last", &written.keep_last)?,
+            daily: count("keep-daily", &written.keep_daily)?,
+            weekly: count("keep-weekly", &written.keep_weekly)?,
+            monthly: count("keep-monthly", &written.keep_monthly)?,
+            within: self.duration("keep-within", written.keep_within.as_ref())?,
+        })
     }
 
     fn table_rules(

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::finding::Allowance;
 use crate::hint::Refusal;
 use crate::policy::{Compare, FailOn, OnLoss, Protected, SnapshotMode, TableRules};
+use crate::retention::Policy;
 use crate::secret::{Secret, mask_urls, mask_words};
 use crate::text::number;
 
@@ -116,6 +117,8 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// What `rowsafe check` reads.
     pub check: Check,
+    /// Which snapshots `rowsafe snapshot prune` keeps.
+    pub retention: Policy,
     /// How few rows are too few, and which rows others write too.
     pub tables: TableRules,
     /// Agreements of the configuration file.
@@ -188,6 +191,7 @@ impl Settings {
             rto: from.optional(None, env::RTO, value::duration, file.rto)?,
             env: file.env,
             check: file.check,
+            retention: file.retention,
             tables: file.tables,
             allow: file.allow,
             file: path.clone(),
@@ -241,6 +245,7 @@ impl Settings {
         let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
         add("env", names.join(" "), &file);
         add("check", said(&self.check), &file);
+        add("retention", self.retention.said(), &file);
         add("tables", rules_said(&self.tables), &file);
         let allowed = number::plural(self.allow.len() as u64, "allowance");
         add("allow", allowed, &file);
