@@ -278,7 +278,8 @@ pub struct DoctorArgs {
 #[command(after_help = "Examples:\n  \
     rowsafe restore latest                      every table that is gone or empty\n  \
     rowsafe restore 7k2m9q1c --table sessions   one table\n  \
-    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database")]
+    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database\n  \
+    rowsafe restore 7k2m9q1c --swap             everything, in place of the database")]
 pub struct RestoreArgs {
     /// The snapshot's id, the beginning of one, or `latest`
     pub snapshot: String,
@@ -290,6 +291,9 @@ pub struct RestoreArgs {
     /// A new database for all of it
     #[arg(long, value_name = "NAME", conflicts_with = "table")]
     pub into: Option<String>,
+    /// Bring all of it into a new database that takes the place of this one, which is kept
+    #[arg(long, conflicts_with_all = ["table", "into"])]
+    pub swap: bool,
     /// Agree beforehand by naming the database that is written to
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,

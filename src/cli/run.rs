@@ -98,7 +98,7 @@ pub fn planning(
         tables: settings.tables.clone(),
         protected: settings.protected.clone(),
         new_database: args.new_database,
-        store: Store::at(&settings.store.value),
+        store: store(settings, context)?,
         min_free_space: settings.min_free_space.value,
         tools: tools(settings),
         counting: counting(settings),
@@ -114,6 +114,11 @@ pub fn tools(settings: &Settings) -> Tools {
         (setting.origin != crate::config::Origin::Default).then(|| setting.value.clone())
     };
     Tools::new(named(&settings.pg_dump), named(&settings.pg_restore))
+}
+
+/// Where snapshots are kept.
+pub fn store(settings: &Settings, _context: &Context) -> Result<Store, Refusal> {
+    Ok(Store::at(&settings.store.value))
 }
 
 /// How to count.

@@ -20,7 +20,7 @@ use crate::text::number::{bytes, plural, seconds};
 /// Whether a snapshot of everything would find room.
 pub async fn space(client: &Client, run: &RunRequest) -> Check {
     const NAME: &str = "space";
-    let place = run.store.directory().display();
+    let place = run.store.place();
     if run.keep == SnapshotMode::None {
         return Check::warning(NAME, "no snapshot is taken: snapshot is `none`");
     }
@@ -37,7 +37,10 @@ pub async fn space(client: &Client, run: &RunRequest) -> Check {
         }
     };
     let needed = keep::space_for(sizes.values().sum(), run.min_free_space);
-    match run.store.free_bytes_there() {
+    let Some(free) = run.store.free_space() else {
+        return Check::ok(NAME, format!("a snapshot needs ~{}, in `{place}`", bytes(needed)));
+    };
+    match free {
         Err(error) => Check::failed(NAME, format!("`{place}` can't be looked at: {error}")),
         Ok(free) if free < needed => Check::failed(
             NAME,
@@ -52,16 +55,13 @@ pub async fn space(client: &Client, run: &RunRequest) -> Check {
 }
 
 /// How old the last snapshot is that holds everything, and when it was taken.
-pub fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, Option<Timestamp>) {
+pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, Option<Timestamp>) {
     const NAME: &str = "snapshot";
     let mut damaged = Vec::new();
     let store = &request.run.store;
-    let stored = match store.list(|refusal| damaged.push(refusal.to_string())) {
+    let stored = match store.list(|refusal| damaged.push(refusal.to_string())).await {
         Ok(stored) => stored,
-        Err(error) => {
-            let place = store.directory().display();
-            return (Check::failed(NAME, format!("`{place}` can't be listed: {error}")), None);
-        }
+        Err(refusal) => return (Check::refused(NAME, &refusal), None),
     };
     let is_of_this = |manifest: &&Manifest| {
         manifest.database.oid == identity.database_oid

@@ -134,7 +134,7 @@ async fn look(
     }
     record.checks.extend(server::thresholds(client, run, known.as_ref()).await);
     record.checks.push(kept::space(client, run).await);
-    let (snapshot, last_snapshot) = kept::snapshot(request, &identity);
+    let (snapshot, last_snapshot) = kept::snapshot(request, &identity).await;
     record.checks.push(snapshot);
     let database = run.target.database.clone();
     record.vitals = Some(Vitals { database, last_snapshot, rows, bytes });

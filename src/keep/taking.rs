@@ -84,15 +84,12 @@ impl Taking<'_> {
     ) -> Result<(), Refusal> {
         let begun = Instant::now();
         let request = self.request;
-        request.store.prepare()?;
+        request.store.prepare().await?;
         let choice = self.choose(&held, inventory, scope);
         request.store.refuse_without_space(space_for(choice.bytes, request.min_free_space))?;
         let id = new_id();
-        let partial = request.store.begin(&id).map_err(|error| unwritable(&request, &error))?;
-        self.step(Step::SnapshotStarted {
-            id: id.clone(),
-            path: partial.directory().display().to_string(),
-        })?;
+        let partial = request.store.begin(&id).await?;
+        self.step(Step::SnapshotStarted { id: id.clone(), path: partial.location() })?;
         let archive = self.dump(&held, &choice, &partial).await?;
         let tables = self.tables(&held, inventory, &choice).await?;
         held.release().await?;
@@ -101,10 +98,9 @@ impl Taking<'_> {
         let verified = self.verify(&partial, &archive, &tables, &choice).await?;
         let (archive, objects) = (Proven { archive, verified }, choice.large_objects);
         let manifest = self.manifest(&id, inventory, tables, archive, objects, tool).await;
-        let written = manifest.write(partial.directory()).and_then(|()| partial.publish());
-        let path = written.map_err(|error| unwritable(&request, &error))?;
+        let path = partial.publish(&manifest).await?;
         self.step(Step::SnapshotVerified { id: id.clone() })?;
-        let kept = Kept::of(&manifest, path.display().to_string());
+        let kept = Kept::of(&manifest, path);
         self.observer.notice(Event::Kept { kept: &kept, took: begun.elapsed() });
         self.record.snapshot = Some(kept);
         Ok(())
@@ -134,7 +130,7 @@ impl Taking<'_> {
         let dump = Dump {
             invocation: request
                 .tools
-                .dump_invocation(&request.target)
+                .dump_invocation(request.target)
                 .environment(&environment.set, &environment.remove),
             snapshot: &held.snapshot,
             lock_timeout: request.counting.lock_timeout,
@@ -144,7 +140,7 @@ impl Taking<'_> {
         };
         let (total, expected) = (choice.tables, choice.bytes);
         let observer = &mut *self.observer;
-        let archive = dump::write(dump, partial.directory(), |now| {
+        let archive = dump::write(dump, partial, |now| {
             observer.notice(Event::Dumping {
                 tables: now.tables,
                 total,
@@ -193,7 +189,7 @@ impl Taking<'_> {
         let total = archive.bytes;
         let observer = &mut *self.observer;
         let verify::Verification { verified, left_out } = verify::verify(
-            partial.directory(),
+            &partial.archive(archive),
             archive,
             tables,
             choice.large_objects,
@@ -244,15 +240,6 @@ impl Taking<'_> {
     fn step(&self, step: Step) -> Result<(), Refusal> {
         self.journal.record(step).map_err(Refusal::from)
     }
-}
-
-fn unwritable(request: &TakeRequest<'_>, error: &std::io::Error) -> Refusal {
-    let store = request.store.directory().display();
-    Refusal::new(
-        Exit::SnapshotFailed,
-        format!("the snapshot can't be written to `{store}`: {error}"),
-    )
-    .hint("choose another place with --store")
 }
 
 /// The commit that is checked out, where the working directory is a git checkout.

@@ -46,7 +46,7 @@ pub async fn run(
     // What can be known to fail is refused before anything is done.
     locate(&command_of(request), &request.environment).map_err(Refusal::from)?;
     if request.keep != SnapshotMode::None {
-        request.store.prepare()?;
+        request.store.prepare().await?;
     }
     tell_of_unfinished(request, observer, record)?;
     let run = Run { action: Action::Run, command: request.command.clone(), database: None };

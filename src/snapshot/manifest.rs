@@ -10,14 +10,13 @@
 //! take those tables for empty ones to be filled.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::inventory::{Identity, Inventory, Table, TableKind};
-use crate::text::{QualifiedName, write_atomically};
+use crate::text::QualifiedName;
 
 /// The version in which every table is kept.
 const WHOLE: &str = "rowsafe.snapshot/1";
@@ -261,13 +260,12 @@ fn is_true(value: &bool) -> bool {
 }
 
 impl Manifest {
-    /// Reads the manifest in a snapshot's directory.
-    pub fn read(directory: &Path) -> Result<Self, Refusal> {
-        let path = directory.join(FILE);
+    /// Reads the text of a manifest that is at `place`, or refuses with why there is none.
+    pub fn parse(text: Result<String, String>, place: &str) -> Result<Self, Refusal> {
         let told = |what: String| {
-            Refusal::new(Exit::NoAnswer, format!("snapshot manifest `{}`: {what}", path.display()))
+            Refusal::new(Exit::NoAnswer, format!("snapshot manifest `{place}`: {what}"))
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| told(error.to_string()))?;
+        let text = text.map_err(told)?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
         let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
@@ -279,9 +277,22 @@ impl Manifest {
         serde_json::from_value(value).map_err(|error| told(format!("is damaged: {error}")))
     }
 
-    /// Writes the manifest into a snapshot's directory, all of it or nothing.
-    pub fn write(&self, directory: &Path) -> std::io::Result<()> {
-        let text = serde_json::to_string_pretty(self).expect("a manifest has only string keys");
-        write_atomically(&directory.join(FILE), text.as_bytes())
+    /// The text that is kept.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a manifest has only string keys")
+    }
+
+    /// What is wrong with a snapshot that stands under `id` with an archive of this size.
+    pub fn objection(&self, id: &str, archive_bytes: Option<u64>) -> Option<Refusal> {
+        let what = match archive_bytes {
+            _ if self.id != id => format!("its manifest is that of {}", self.id),
+            None => format!("its archive `{}` is missing", self.archive.file),
+            Some(found) if found != self.archive.bytes => {
+                format!("its archive has {found} bytes, and {} were written", self.archive.bytes)
+            }
+            Some(_) => return None,
+        };
+        let message = format!("snapshot {id} is damaged: {what}");
+        Some(Refusal::new(Exit::NoAnswer, message).hint("do not trust it; use another snapshot"))
     }
 }
