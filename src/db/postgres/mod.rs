@@ -18,6 +18,7 @@ pub mod measure;
 pub mod names;
 pub mod reactions;
 pub mod relations;
+pub mod restore_point;
 pub mod rows;
 pub mod touched;
 pub mod used;
