@@ -26,6 +26,7 @@ pub mod verdict;
 // Layer 2: one piece of the outside world each.
 pub mod child;
 pub mod db;
+pub mod driver;
 pub mod journal;
 pub mod known;
 pub mod migration;

@@ -207,6 +207,29 @@ pub struct RestoreTable {
     pub fate: Fate,
 }
 
+/// What an exchange of databases would do, before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwapPlan {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// When it was taken, UTC.
+    pub created_at: jiff::Timestamp,
+    /// The database.
+    pub database: String,
+    /// The new one, until it gets the database's name.
+    pub new: String,
+    /// What the old one is called from then on.
+    pub kept: String,
+    /// All rows now.
+    pub rows_now: u64,
+    /// All rows in the snapshot.
+    pub rows_then: u64,
+    /// Who is connected and will be disconnected, as `role (application)`.
+    pub sessions: Vec<String>,
+    /// What the new database does not take over, a sentence each.
+    pub stays: Vec<String>,
+}
+
 /// What is there now of a table that a snapshot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -353,12 +376,14 @@ impl CheckStatus {
 }
 
 /// Numbers to watch over time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vitals {
     /// The database that was asked for, reached or not.
     pub database: String,
     /// When the last verified snapshot of everything was taken.
     pub last_snapshot: Option<jiff::Timestamp>,
+    /// How many seconds the last restore took, that of a whole snapshot where there was one.
+    pub restore_seconds: Option<f64>,
     /// All rows, counted.
     pub rows: Option<u64>,
     /// Bytes of the database.

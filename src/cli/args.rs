@@ -195,8 +195,8 @@ pub struct ConnectionArgs {
     Exit codes:\n  \
     0 every row accounted for    1 blocked, nothing was run\n  \
     2 usage or configuration     3 the command failed\n  \
-    5 unplanned loss             6 no verified snapshot\n  \
-    7 database unreachable, or not the one on record\n  \
+    4 unplanned loss, put back   5 unplanned loss\n  \
+    6 no verified snapshot       7 database unreachable, or not the one on record\n  \
     130, 143 interrupted, compared all the same")]
 pub struct RunArgs {
     #[command(flatten)]
@@ -206,6 +206,9 @@ pub struct RunArgs {
     /// How to compare before and after: auto, counts, values
     #[arg(long, value_name = "WHAT")]
     pub compare: Option<String>,
+    /// When rows are gone that nobody agreed to: stop, restore
+    #[arg(long, value_name = "WHAT")]
+    pub on_loss: Option<String>,
     /// The migration command, as it is typed without rowsafe
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -281,7 +284,8 @@ pub struct DoctorArgs {
 #[command(after_help = "Examples:\n  \
     rowsafe restore latest                      every table that is gone or empty\n  \
     rowsafe restore 7k2m9q1c --table sessions   one table\n  \
-    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database")]
+    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database\n  \
+    rowsafe restore 7k2m9q1c --swap             everything, in place of the database")]
 pub struct RestoreArgs {
     /// The snapshot's id, the beginning of one, or `latest`
     pub snapshot: String,
@@ -293,6 +297,9 @@ pub struct RestoreArgs {
     /// A new database for all of it
     #[arg(long, value_name = "NAME", conflicts_with = "table")]
     pub into: Option<String>,
+    /// Bring all of it into a new database that takes the place of this one, which is kept
+    #[arg(long, conflicts_with_all = ["table", "into"])]
+    pub swap: bool,
     /// Agree beforehand by naming the database that is written to
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,

@@ -6,6 +6,7 @@ use super::{Context, outputs, runtime};
 use crate::config::Flags;
 use crate::exit::Exit;
 use crate::journal::Journal;
+use crate::known::KnownFile;
 use crate::record::Record;
 use crate::report::Format;
 use crate::restore::{RestoreRequest, restore};
@@ -26,11 +27,14 @@ pub fn main(args: &RestoreArgs, context: &Context) -> Exit {
 fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {
     let settings = context.settings(&args.connection, Flags::default())?;
     let target = context.target(&[], &settings, record)?;
+    let known = KnownFile::beside(&settings.journal(), target.address());
     let request = RestoreRequest {
         target,
+        known,
         snapshot: args.snapshot.clone(),
         tables: args.table.clone(),
         into: args.into.clone(),
+        swap: args.swap,
         confirmed: args.confirm.clone(),
         store: store(&settings, context)?,
         tools: tools(&settings),

@@ -13,12 +13,15 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::driver::{self, CommandTable, PgBackRestTable, RawCommand, RawPgBackRest};
 use super::value::{self, OneOrMore, Text, Words};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
-use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRule, TableRules};
+use crate::policy::{
+    Compare, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRule, TableRules, Template,
+};
 use crate::retention::Policy;
 use crate::secret::mask_urls;
 use crate::text::LineMap;
@@ -29,14 +32,16 @@ pub const NAME: &str = "rowsafe.toml";
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Every key of the file, in the order of the reference.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: &[&str] = &[
     "database",
     "store",
     "snapshot",
+    "driver",
     "compare",
     "pg-dump",
     "pg-restore",
     "fail-on",
+    "on-loss",
     "jobs",
     "statement-timeout",
     "lock-timeout",
@@ -45,6 +50,8 @@ pub const KEYS: [&str; 20] = [
     "protected",
     "rpo",
     "rto",
+    "snapshot-command",
+    "pgbackrest",
     "env",
     "check",
     "retention",
@@ -84,6 +91,8 @@ pub struct ConfigFile {
     pub store: Option<PathBuf>,
     /// `snapshot`.
     pub snapshot: Option<SnapshotMode>,
+    /// `driver`.
+    pub driver: Option<DriverName>,
     /// `compare`.
     pub compare: Option<Compare>,
     /// `pg-dump`, the words of a command line.
@@ -92,6 +101,8 @@ pub struct ConfigFile {
     pub pg_restore: Option<Vec<String>>,
     /// `fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `jobs`.
     pub jobs: Option<usize>,
     /// `statement-timeout`.
@@ -108,6 +119,10 @@ pub struct ConfigFile {
     pub rpo: Option<Duration>,
     /// `rto`.
     pub rto: Option<Duration>,
+    /// `[snapshot-command]`.
+    pub snapshot_command: CommandTable,
+    /// `[pgbackrest]`.
+    pub pgbackrest: PgBackRestTable,
     /// `[env]`: variables for the migration command.
     pub env: BTreeMap<String, String>,
     /// `[check]`.
@@ -135,10 +150,12 @@ struct Raw {
     database: Option<Spanned<String>>,
     store: Option<Spanned<PathBuf>>,
     snapshot: Option<Spanned<String>>,
+    driver: Option<Spanned<String>>,
     compare: Option<Spanned<String>>,
     pg_dump: Option<Words>,
     pg_restore: Option<Words>,
     fail_on: Option<Spanned<String>>,
+    on_loss: Option<Spanned<String>>,
     jobs: Option<Spanned<Text>>,
     statement_timeout: Option<Spanned<Text>>,
     lock_timeout: Option<Spanned<Text>>,
@@ -148,6 +165,10 @@ struct Raw {
     protected: OneOrMore,
     rpo: Option<Spanned<Text>>,
     rto: Option<Spanned<Text>>,
+    #[serde(default)]
+    snapshot_command: RawCommand,
+    #[serde(default)]
+    pgbackrest: RawPgBackRest,
     #[serde(default)]
     env: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -260,10 +281,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
     };
     if let Some(table) = table {
         source.check_keys(table, &KEYS)?;
-        for (key, known) in [("check", &CHECK_KEYS[..]), ("retention", &RETENTION_KEYS[..])] {
-            if let Some(table) = table.get(key).and_then(|table| table.get_ref().as_table()) {
-                source.check_keys(table, known)?;
-            }
+        let within = |key| table.get(key).and_then(|table: &Spanned<_>| table.get_ref().as_table());
+        let tables: [(&str, &[&str]); 4] = [
+            ("check", &CHECK_KEYS),
+            ("retention", &RETENTION_KEYS),
+            ("snapshot-command", &driver::COMMAND_KEYS),
+            ("pgbackrest", &driver::PGBACKREST_KEYS),
+        ];
+        for (key, keys) in tables {
+            within(key).map_or(Ok(()), |table| source.check_keys(table, keys))?;
         }
         let tables = table.get("tables").and_then(|tables| tables.get_ref().as_table());
         for (pattern, table) in tables.into_iter().flatten() {
@@ -304,10 +330,12 @@ impl Source<'_> {
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
             store: raw.store.map(|store| directory.join(store.into_inner())),
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
+            driver: self.value("driver", raw.driver.as_ref(), |text| text.parse())?,
             compare: self.value("compare", raw.compare.as_ref(), |text| text.parse())?,
             pg_dump: Some(pg_dump).filter(|words| !words.is_empty()),
             pg_restore: Some(pg_restore).filter(|words| !words.is_empty()),
             fail_on: self.value("fail-on", raw.fail_on.as_ref(), |text| text.parse())?,
+            on_loss: self.value("on-loss", raw.on_loss.as_ref(), |text| text.parse())?,
             jobs: self.value("jobs", raw.jobs.as_ref(), |text| value::jobs(&text.0))?,
             statement_timeout: self
                 .duration("statement-timeout", raw.statement_timeout.as_ref())?,
@@ -319,6 +347,13 @@ impl Source<'_> {
             protected: Protected(raw.protected.0),
             rpo: self.duration("rpo", raw.rpo.as_ref())?,
             rto: self.duration("rto", raw.rto.as_ref())?,
+            snapshot_command: self.snapshot_command(&raw.snapshot_command)?,
+            pgbackrest: PgBackRestTable {
+                timeout: self.duration("timeout", raw.pgbackrest.timeout.as_ref())?,
+                stanza: raw.pgbackrest.stanza,
+                command: raw.pgbackrest.command.map(|Words(words)| words),
+                config: raw.pgbackrest.config,
+            },
             env: self.variables(raw.env)?,
             check: Check {
                 paths: raw.check.paths.0.iter().map(|path| directory.join(path)).collect(),
@@ -331,6 +366,19 @@ impl Source<'_> {
                 .into_iter()
                 .map(|allow| self.allowance(allow))
                 .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn snapshot_command(&self, raw: &RawCommand) -> Result<CommandTable, Refusal> {
+        let template = |key, written: &Option<Spanned<Words>>, knows_reference| {
+            let read = |Words(words): &Words| Template::new(words.clone(), knows_reference);
+            self.value(key, written.as_ref(), read)
+        };
+        Ok(CommandTable {
+            create: template("create", &raw.create, false)?,
+            verify: template("verify", &raw.verify, true)?,
+            restore: template("restore", &raw.restore, true)?,
+            timeout: self.duration("timeout", raw.timeout.as_ref())?,
         })
     }
 

@@ -119,6 +119,20 @@ pub enum Step {
         /// How many.
         rows: u64,
     },
+    /// A database is about to give its name to another one.
+    ExchangeStarted {
+        /// Its name.
+        database: String,
+        /// The one that gets it, until then.
+        new: String,
+        /// What the old one is called from then on.
+        kept: String,
+    },
+    /// The names were exchanged.
+    ExchangeFinished {
+        /// What the old one is called now.
+        kept: String,
+    },
     /// The run has ended; always its last line but for `seen`.
     Finished {
         /// rowsafe's exit code.

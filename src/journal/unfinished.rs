@@ -179,6 +179,15 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
             ),
             Some(format!("run it again: rowsafe restore {snapshot}")),
         ),
+        Step::ExchangeStarted { database, new, kept } => (
+            format!("while it gave the name {database} to {new}; one of {new} and {kept} is there"),
+            Some(format!(
+                "if {database} refuses connections: ALTER DATABASE \"{database}\" ALLOW_CONNECTIONS true"
+            )),
+        ),
+        Step::ExchangeFinished { kept } => {
+            (format!("after the databases were exchanged; the old one is {kept}"), None)
+        }
         Step::RestoreFinished { .. } => ("after the rows were put back".to_owned(), None),
         Step::Finished { .. } | Step::Seen | Step::Unknown => {
             (format!("at a step that this version does not know; {kept}"), compare)

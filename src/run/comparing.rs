@@ -61,7 +61,8 @@ pub(super) async fn compare(
     let answer: Answer = judge::answer(record, &evidence);
     note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
     if evidence.same_database {
-        recognize::remember(request, &after, journal, observer, record).await;
+        recognize::remember(&request.target, &request.known, &after, journal, observer, record)
+            .await;
     }
     record.answer = Some(answer);
     Ok(())

@@ -120,6 +120,10 @@ impl Observer for Live<'_> {
                 self.end();
                 self.printer.say(human::restore_plan(plan).trim_end());
             }
+            Event::Exchanging(plan) => {
+                self.end();
+                self.printer.say(human::swap_plan(plan).trim_end());
+            }
             Event::Restoring { what, rows } => {
                 self.say("restore", &format!("{what}  {} rows put back", grouped(rows)));
             }
