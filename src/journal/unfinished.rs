@@ -81,7 +81,9 @@ impl<'a> Told<'a> {
                 self.command.clone_from(command);
                 self.database.clone_from(database);
             }
-            Step::SnapshotVerified { id } => self.snapshot = Some(id),
+            Step::SnapshotVerified { id } | Step::SnapshotHeld { id, .. } => {
+                self.snapshot = Some(id);
+            }
             _ => {}
         }
         self.time = time;
@@ -137,6 +139,12 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
         ),
         Step::SnapshotVerified { id } => (
             format!("before the command was started; nothing was run, and snapshot {id} is good"),
+            None,
+        ),
+        Step::SnapshotHeld { id, reference, .. } => (
+            format!(
+                "before the command was started; nothing was run, and snapshot {id} is {reference}"
+            ),
             None,
         ),
         Step::ChildStarting => {
