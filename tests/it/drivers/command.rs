@@ -114,7 +114,7 @@ fn a_command_that_does_not_succeed_stops_the_run() {
 #[test]
 fn what_is_filled_in_stays_a_word_and_no_password_is_one() {
     needs_postgres!();
-    let db = Database::new("driver $(touch pwned); 'x' \"y\"");
+    let db = Database::new("driver$(id>pwned);'x'\"y\"");
     let scene = Scene::of(db, USERS);
     let told = scene.sandbox.write_program(
         "told",
