@@ -178,6 +178,16 @@ struct Snapshot<'a> {
     verified: bool,
     scope: &'a str,
     of_tables: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<ElsewhereModel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ElsewhereModel<'a> {
+    driver: &'a str,
+    program: &'a str,
+    reference: &'a str,
+    restore: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -357,9 +367,15 @@ fn snapshot(record: &Record) -> Option<Snapshot<'_>> {
         dump_bytes: kept.dump_bytes,
         tables: kept.tables,
         rows: kept.rows,
-        verified: true,
+        verified: kept.is_verified(),
         scope: &kept.scope,
         of_tables: kept.of_tables,
+        elsewhere: kept.elsewhere.as_ref().map(|elsewhere| ElsewhereModel {
+            driver: &elsewhere.driver,
+            program: &elsewhere.program,
+            reference: &elsewhere.reference,
+            restore: elsewhere.restore.as_deref(),
+        }),
     })
 }
 

@@ -67,6 +67,7 @@ pub async fn restore(
     record: &mut Record,
 ) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot).await?;
+    stored.manifest.refuse_elsewhere()?;
     record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
     refuse_older_tool(request, &stored).await?;
     let run = Run { action: Action::Restore, command: vec![], database: None };
