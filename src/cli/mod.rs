@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod doctor;
 mod explain;
 mod init;
@@ -67,6 +68,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::main(&args, &context),
         Command::Doctor(args) => doctor::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
+        Command::Diff(args) => diff::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),
     }

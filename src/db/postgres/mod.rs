@@ -19,6 +19,7 @@ pub mod names;
 pub mod reactions;
 pub mod relations;
 pub mod rows;
+pub mod shape;
 pub mod touched;
 pub mod used;
 pub mod version_table;
