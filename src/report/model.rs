@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::shelf_model::{self, FileModel, Shelved};
 
+use super::restoring;
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -41,6 +42,8 @@ pub struct Report<'a> {
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Snapshot<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<restoring::Model<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Child<'a>>,
     tables: Vec<TableModel<'a>>,
@@ -287,6 +290,7 @@ impl<'a> Report<'a> {
             keep: record.keep.as_ref().map(keep),
             warnings: &record.warnings,
             snapshot: snapshot(record),
+            restore: record.restore.as_ref().map(restoring::Model::of),
             child: child(record),
             tables: tables(record),
             checks: record.checks.iter().map(check).collect(),
