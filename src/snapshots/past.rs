@@ -81,6 +81,12 @@ impl Past {
         (look.proofs, look.problem)
     }
 
+    /// The snapshots of which the last look said that they are not what was written.
+    pub fn damaged(&self) -> BTreeSet<String> {
+        let damaged = self.looks.iter().filter(|(_, look)| look.problem.is_some());
+        damaged.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Why the snapshot of this database may not be removed.
     pub fn held(&self, id: &str, database: &str) -> Option<String> {
         let is_open = |need: &&Need| {
