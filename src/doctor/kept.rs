@@ -66,6 +66,15 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         manifest.database.oid == identity.database_oid
             && manifest.database.system_identifier == identity.system_identifier
     };
+    let known = match crate::snapshots::known_damaged(&request.run.journal) {
+        Ok(known) => known,
+        Err(refusal) => return (Check::refused(NAME, &refusal), None),
+    };
+    let (broken, stored): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|stored| known.contains(&stored.manifest.id));
+    damaged.extend(broken.iter().map(|stored| {
+        format!("snapshot {} is damaged: rowsafe snapshot verify says how", stored.manifest.id)
+    }));
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
     // What holds only the tables that were at risk is no way back for all of it.
     let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL);

@@ -94,6 +94,11 @@ pub fn report(record: &Record) -> String {
     out + &record.answer.as_ref().map(answer).unwrap_or_default()
 }
 
+/// The files that a command shows or has written, to the letter.
+pub fn files(record: &Record) -> String {
+    shelf::files(&record.files)
+}
+
 fn pending(record: &Record) -> String {
     let statements: usize = record.scripts.iter().map(|script| script.statements).sum();
     let is_serious = |finding: &&Finding| finding.severity != Severity::Note;
