@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod loss;
 pub mod policy;
 pub mod python;
+pub mod retention;
 pub mod rules;
 pub mod script;
 pub mod sql;

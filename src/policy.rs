@@ -41,6 +41,16 @@ pub enum Compare {
     Values,
 }
 
+/// What a run does when it finds a loss that nobody had agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLoss {
+    /// It stops, and a person decides.
+    #[default]
+    Stop,
+    /// It puts back at once what the snapshot holds of it.
+    Restore,
+}
+
 /// From which severity on a finding stops the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailOn {

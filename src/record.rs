@@ -385,12 +385,14 @@ impl CheckStatus {
 }
 
 /// Numbers to watch over time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vitals {
     /// The database that was asked for, reached or not.
     pub database: String,
     /// When the last verified snapshot of everything was taken.
     pub last_snapshot: Option<jiff::Timestamp>,
+    /// How many seconds the last restore took, that of a whole snapshot where there was one.
+    pub restore_seconds: Option<f64>,
     /// All rows, counted.
     pub rows: Option<u64>,
     /// Bytes of the database.

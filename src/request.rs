@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::finding::Allowance;
 use crate::journal::Journal;
 use crate::known::KnownFile;
-use crate::policy::{Compare, Driver, FailOn, Protected, SnapshotMode, TableRules};
+use crate::policy::{Compare, Driver, FailOn, OnLoss, Protected, SnapshotMode, TableRules};
 use crate::snapshot::Store;
 use crate::snapshot::tools::Tools;
 
@@ -31,6 +31,8 @@ pub struct RunRequest {
     pub allowances: Vec<Allowance>,
     /// From which severity on a finding stops the run.
     pub fail_on: FailOn,
+    /// What to do about a loss that nobody had agreed to.
+    pub on_loss: OnLoss,
     /// What to keep.
     pub keep: SnapshotMode,
     /// How before and after are compared.

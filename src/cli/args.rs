@@ -192,8 +192,8 @@ pub struct ConnectionArgs {
     Exit codes:\n  \
     0 every row accounted for    1 blocked, nothing was run\n  \
     2 usage or configuration     3 the command failed\n  \
-    5 unplanned loss             6 no verified snapshot\n  \
-    7 database unreachable, or not the one on record\n  \
+    4 unplanned loss, put back   5 unplanned loss\n  \
+    6 no verified snapshot       7 database unreachable, or not the one on record\n  \
     130, 143 interrupted, compared all the same")]
 pub struct RunArgs {
     #[command(flatten)]
@@ -203,6 +203,9 @@ pub struct RunArgs {
     /// How to compare before and after: auto, counts, values
     #[arg(long, value_name = "WHAT")]
     pub compare: Option<String>,
+    /// When rows are gone that nobody agreed to: stop, restore
+    #[arg(long, value_name = "WHAT")]
+    pub on_loss: Option<String>,
     /// The migration command, as it is typed without rowsafe
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,

@@ -21,6 +21,8 @@ pub const COMPARE: &str = "ROWSAFE_COMPARE";
 pub const PG_DUMP: &str = "ROWSAFE_PG_DUMP";
 /// `--pg-restore`.
 pub const PG_RESTORE: &str = "ROWSAFE_PG_RESTORE";
+/// `--on-loss`.
+pub const ON_LOSS: &str = "ROWSAFE_ON_LOSS";
 /// `--fail-on`.
 pub const FAIL_ON: &str = "ROWSAFE_FAIL_ON";
 /// `--jobs`.
@@ -49,7 +51,7 @@ pub struct Variable {
 }
 
 /// Every variable that rowsafe itself looks at, in the order of the reference.
-pub const VARIABLES: [Variable; 21] = [
+pub const VARIABLES: &[Variable] = &[
     of(DATABASE, "the database's URL, as `--database`"),
     of(CONFIG, "the configuration file, as `--config`"),
     of(STORE, "where snapshots are kept, as `--store`"),
@@ -58,6 +60,7 @@ pub const VARIABLES: [Variable; 21] = [
     of(COMPARE, "`auto`, `counts` or `values`, as `--compare`"),
     of(PG_DUMP, "the command line of pg_dump, as `--pg-dump`"),
     of(PG_RESTORE, "the command line of pg_restore, as `--pg-restore`"),
+    of(ON_LOSS, "`stop` or `restore`, as `--on-loss`"),
     of(FAIL_ON, "`error`, `warning` or `never`, as `--fail-on`"),
     of(JOBS, "how many connections count rows at once, as `--jobs`"),
     of(STATEMENT_TIMEOUT, "as `statement-timeout` in the configuration"),
@@ -97,7 +100,7 @@ pub fn unreadable() -> Vec<String> {
 
 /// Variables that start like rowsafe's and are none of them, with the one that was meant.
 pub fn unknown(environment: &Environment) -> Vec<(String, Option<&'static str>)> {
-    let known = VARIABLES.map(|variable| variable.name);
+    let known: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
     let is_ours = |name: &str| {
         name.starts_with("ROWSAFE_")
             && !known.contains(&name)

@@ -20,8 +20,9 @@ use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
 use crate::policy::{
-    Compare, DriverName, FailOn, Protected, SnapshotMode, TableRule, TableRules, Template,
+    Compare, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRule, TableRules, Template,
 };
+use crate::retention::Policy;
 use crate::secret::mask_urls;
 use crate::text::LineMap;
 
@@ -31,7 +32,7 @@ pub const NAME: &str = "rowsafe.toml";
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Every key of the file, in the order of the reference.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: &[&str] = &[
     "database",
     "store",
     "snapshot",
@@ -40,6 +41,7 @@ pub const KEYS: [&str; 22] = [
     "pg-dump",
     "pg-restore",
     "fail-on",
+    "on-loss",
     "jobs",
     "statement-timeout",
     "lock-timeout",
@@ -52,6 +54,7 @@ pub const KEYS: [&str; 22] = [
     "pgbackrest",
     "env",
     "check",
+    "retention",
     "tables",
     "allow",
 ];
@@ -60,6 +63,9 @@ pub const ALLOW_KEYS: [&str; 4] = ["rule", "object", "reason", "max-rows"];
 
 /// Every key of the `[check]` table.
 pub const CHECK_KEYS: [&str; 2] = ["paths", "baseline"];
+/// Every key of the `[retention]` table.
+pub const RETENTION_KEYS: [&str; 5] =
+    ["keep-last", "keep-daily", "keep-weekly", "keep-monthly", "keep-within"];
 /// Every key of a table of `[tables]`.
 pub const TABLE_KEYS: [&str; 3] = ["min-rows", "max-shrink", "volatile"];
 
@@ -95,6 +101,8 @@ pub struct ConfigFile {
     pub pg_restore: Option<Vec<String>>,
     /// `fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `jobs`.
     pub jobs: Option<usize>,
     /// `statement-timeout`.
@@ -119,6 +127,8 @@ pub struct ConfigFile {
     pub env: BTreeMap<String, String>,
     /// `[check]`.
     pub check: Check,
+    /// `[retention]`: which snapshots `rowsafe snapshot prune` keeps.
+    pub retention: Policy,
     /// `[tables]`.
     pub tables: TableRules,
     /// `[[allow]]`.
@@ -145,6 +155,7 @@ struct Raw {
     pg_dump: Option<Words>,
     pg_restore: Option<Words>,
     fail_on: Option<Spanned<String>>,
+    on_loss: Option<Spanned<String>>,
     jobs: Option<Spanned<Text>>,
     statement_timeout: Option<Spanned<Text>>,
     lock_timeout: Option<Spanned<Text>>,
@@ -163,6 +174,8 @@ struct Raw {
     #[serde(default)]
     check: RawCheck,
     #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
     tables: BTreeMap<Spanned<String>, RawTable>,
     #[serde(default)]
     allow: Vec<Spanned<RawAllow>>,
@@ -175,6 +188,16 @@ struct RawCheck {
     paths: OneOrMore,
     #[serde(default)]
     baseline: OneOrMore,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawRetention {
+    keep_last: Option<Spanned<Text>>,
+    keep_daily: Option<Spanned<Text>>,
+    keep_weekly: Option<Spanned<Text>>,
+    keep_monthly: Option<Spanned<Text>>,
+    keep_within: Option<Spanned<Text>>,
 }
 
 #[derive(Deserialize)]
@@ -259,8 +282,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
     if let Some(table) = table {
         source.check_keys(table, &KEYS)?;
         let within = |key| table.get(key).and_then(|table: &Spanned<_>| table.get_ref().as_table());
-        let tables: [(&str, &[&str]); 3] = [
+        let tables: [(&str, &[&str]); 4] = [
             ("check", &CHECK_KEYS),
+            ("retention", &RETENTION_KEYS),
             ("snapshot-command", &driver::COMMAND_KEYS),
             ("pgbackrest", &driver::PGBACKREST_KEYS),
         ];
@@ -311,6 +335,7 @@ impl Source<'_> {
             pg_dump: Some(pg_dump).filter(|words| !words.is_empty()),
             pg_restore: Some(pg_restore).filter(|words| !words.is_empty()),
             fail_on: self.value("fail-on", raw.fail_on.as_ref(), |text| text.parse())?,
+            on_loss: self.value("on-loss", raw.on_loss.as_ref(), |text| text.parse())?,
             jobs: self.value("jobs", raw.jobs.as_ref(), |text| value::jobs(&text.0))?,
             statement_timeout: self
                 .duration("statement-timeout", raw.statement_timeout.as_ref())?,
@@ -334,6 +359,7 @@ impl Source<'_> {
                 paths: raw.check.paths.0.iter().map(|path| directory.join(path)).collect(),
                 baseline: raw.check.baseline.0,
             },
+            retention: self.policy(&raw.retention)?,
             tables: self.table_rules(raw.tables)?,
             allow: raw
                 .allow
@@ -421,6 +447,19 @@ impl Source<'_> {
         }
         let source = AllowanceSource::Configuration;
         Ok(Allowance { rule, object, max_rows, reason, source, statement: None })
+    }
+
+    fn policy(&self, written: &RawRetention) -> Result<Policy, Refusal> {
+        let count = |key: &str, written: &Option<Spanned<Text>>| {
+            self.value(key, written.as_ref(), |text| value::kept(&text.0))
+        };
+        Ok(Policy {
+            last: count("keep-last", &written.keep_last)?,
+            daily: count("keep-daily", &written.keep_daily)?,
+            weekly: count("keep-weekly", &written.keep_weekly)?,
+            monthly: count("keep-monthly", &written.keep_monthly)?,
+            within: self.duration("keep-within", written.keep_within.as_ref())?,
+        })
     }
 
     fn table_rules(

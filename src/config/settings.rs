@@ -14,7 +14,10 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::Allowance;
 use crate::hint::Refusal;
-use crate::policy::{Compare, Driver, DriverName, FailOn, Protected, SnapshotMode, TableRules};
+use crate::policy::{
+    Compare, Driver, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRules,
+};
+use crate::retention::Policy;
 use crate::secret::{Secret, mask_urls, mask_words};
 use crate::text::number;
 
@@ -68,6 +71,8 @@ pub struct Flags {
     pub pg_restore: Option<Vec<String>>,
     /// `--fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `--on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `--jobs`.
     pub jobs: Option<usize>,
     /// `--config`; `ROWSAFE_CONFIG` is looked at when it is not given.
@@ -95,6 +100,8 @@ pub struct Settings {
     pub pg_restore: Setting<Vec<String>>,
     /// From which severity on findings block.
     pub fail_on: Setting<FailOn>,
+    /// What a run does when it finds a loss that nobody had agreed to.
+    pub on_loss: Setting<OnLoss>,
     /// How many connections count rows at once.
     pub jobs: Setting<usize>,
     /// `statement_timeout` of rowsafe's own sessions; zero means none.
@@ -119,6 +126,8 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// What `rowsafe check` reads.
     pub check: Check,
+    /// Which snapshots `rowsafe snapshot prune` keeps.
+    pub retention: Policy,
     /// How few rows are too few, and which rows others write too.
     pub tables: TableRules,
     /// Agreements of the configuration file.
@@ -173,6 +182,7 @@ impl Settings {
                 "pg_restore",
             )?,
             fail_on: from.word(flags.fail_on, env::FAIL_ON, file.fail_on, FailOn::Warning)?,
+            on_loss: from.word(flags.on_loss, env::ON_LOSS, file.on_loss, OnLoss::Stop)?,
             jobs: from.setting(flags.jobs, env::JOBS, value::jobs, file.jobs, DEFAULT_JOBS)?,
             statement_timeout: from.duration(
                 env::STATEMENT_TIMEOUT,
@@ -193,6 +203,7 @@ impl Settings {
             pgbackrest: file.pgbackrest,
             env: file.env,
             check: file.check,
+            retention: file.retention,
             tables: file.tables,
             allow: file.allow,
             file: path.clone(),
@@ -236,6 +247,7 @@ impl Settings {
         add("pg-dump", line(&self.pg_dump), &self.pg_dump.origin);
         add("pg-restore", line(&self.pg_restore), &self.pg_restore.origin);
         add("fail-on", self.fail_on.value.to_string(), &self.fail_on.origin);
+        add("on-loss", self.on_loss.value.to_string(), &self.on_loss.origin);
         add("jobs", self.jobs.value.to_string(), &self.jobs.origin);
         add("statement-timeout", seconds(&self.statement_timeout), &self.statement_timeout.origin);
         add("lock-timeout", seconds(&self.lock_timeout), &self.lock_timeout.origin);
@@ -255,6 +267,7 @@ impl Settings {
         let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
         add("env", names.join(" "), &file);
         add("check", said(&self.check), &file);
+        add("retention", self.retention.said(), &file);
         add("tables", rules_said(&self.tables), &file);
         let allowed = number::plural(self.allow.len() as u64, "allowance");
         add("allow", allowed, &file);
@@ -420,6 +433,7 @@ macro_rules! words {
 words!(SnapshotMode, "auto" => Self::Auto, "all" => Self::All, "at-risk" => Self::AtRisk, "none" => Self::None);
 words!(DriverName, "pg_dump" => Self::PgDump, "command" => Self::Command, "pgbackrest" => Self::PgBackRest);
 words!(Compare, "auto" => Self::Auto, "counts" => Self::Counts, "values" => Self::Values);
+words!(OnLoss, "stop" => Self::Stop, "restore" => Self::Restore);
 words!(FailOn, "error" => Self::Error, "warning" => Self::Warning, "never" => Self::Never);
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use tokio_postgres::Client;
 use super::DoctorRequest;
 use crate::db::postgres::{relations, server_message};
 use crate::inventory::Identity;
-use crate::journal::Step;
 use crate::keep;
 use crate::policy::SnapshotMode;
 use crate::record::Check;
@@ -93,35 +92,6 @@ fn aged(name: &'static str, last: &Manifest, age: Duration, rpo: Option<Duration
     }
 }
 
-fn age(since: Timestamp) -> Duration {
+pub(super) fn age(since: Timestamp) -> Duration {
     Timestamp::now().duration_since(since).try_into().unwrap_or_default()
-}
-
-/// How long the last restore took, where somebody asks for an objective.
-pub fn restore_time(request: &DoctorRequest) -> Option<Check> {
-    const NAME: &str = "restore-time";
-    let rto = request.rto?;
-    let history = match request.run.journal.read() {
-        Ok(history) => history,
-        Err(error) => return Some(Check::warning(NAME, error.to_string())),
-    };
-    let mut entries = history.entries.iter().rev();
-    let measured = entries.find_map(|done| {
-        let Step::RestoreFinished { rows } = done.step else { return None };
-        let started = history.entries.iter().find(|entry| {
-            entry.run == done.run && matches!(entry.step, Step::RestoreStarted { .. })
-        })?;
-        let took = done.time.duration_since(started.time);
-        Some((rows, Duration::try_from(took).unwrap_or_default()))
-    });
-    let wanted = seconds(rto);
-    Some(match measured {
-        None => Check::note(NAME, format!("no restore was measured yet; rto is {wanted}"))
-            .hint("rowsafe restore latest --into A_NEW_DATABASE measures one and harms nothing"),
-        Some((rows, took)) => {
-            let said = format!("{} were put back in {}", plural(rows, "row"), seconds(took));
-            let message = format!("{said}; rto is {wanted}");
-            if took > rto { Check::warning(NAME, message) } else { Check::ok(NAME, message) }
-        }
-    })
 }

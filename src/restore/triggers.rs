@@ -65,9 +65,13 @@ fn written_to(manifest: &Manifest, tables: &[&KeptTable]) -> Vec<QualifiedName> 
 
 /// The triggers of a table that fire in a session like ours, and how they are enabled.
 async fn firing(client: &Client, table: &str) -> Result<Vec<(String, String)>, Refusal> {
+    // Up to PostgreSQL 14 the copies of a partitioned table's triggers on its partitions are called
+    // internal; so are those of foreign keys, which have to fire.
     let sql = "SELECT tgname::text, tgenabled::text FROM pg_trigger
-                WHERE tgrelid = $1::text::regclass AND NOT tgisinternal
-                  AND tgenabled IN ('O', 'A') ORDER BY 1";
+                WHERE tgrelid = $1::text::regclass AND tgenabled IN ('O', 'A')
+                  AND (NOT tgisinternal OR tgparentid <> 0 AND NOT EXISTS (
+                          SELECT FROM pg_constraint k WHERE k.oid = tgconstraint AND k.contype = 'f'))
+                ORDER BY 1";
     let rows = client
         .query(sql, &[&table])
         .await
