@@ -38,6 +38,7 @@ mod precommit;
 mod projects;
 mod report;
 mod restore;
+mod roundtrip;
 mod run;
 mod schema;
 mod selftest;
