@@ -95,6 +95,8 @@ struct Played {
     before: State,
     now: State,
     after: State,
+    /// Sequences whose next value a row has, with their schemas.
+    spent: Vec<(String, String)>,
     restored: Outcome,
 }
 
@@ -191,7 +193,8 @@ impl Ground {
         let restored = restored.args(["latest", "--confirm", &self.database.name]);
         let restored = restored.with_report().run();
         let after = read().await.unwrap();
-        Played { before, now, after, restored }
+        let spent = spent(&client, &schemas).await.unwrap();
+        Played { before, now, after, spent, restored }
     }
 
     fn rowsafe<'a>(&self, sandbox: &'a Sandbox, command: &str) -> Rowsafe<'a> {
@@ -207,6 +210,29 @@ impl Ground {
         tokio::spawn(connection);
         client
     }
+}
+
+/// Sequences that would give a value that a row of their column has or that is below one.
+async fn spent(
+    client: &Client,
+    schemas: &[String],
+) -> Result<Vec<(String, String)>, tokio_postgres::Error> {
+    let owned = "
+        SELECT n.nspname, quote_literal(s.oid::regclass), d.refobjid::regclass::text, quote_ident(attname)
+          FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace
+          JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+         WHERE s.relkind = 'S' AND n.nspname = ANY ($1)";
+    let mut found = Vec::new();
+    for row in client.query(owned, &[&schemas]).await? {
+        let (schema, sequence): (String, String) = (row.get(0), row.get(1));
+        let (table, column): (&str, &str) = (row.get(2), row.get(3));
+        let taken = format!("SELECT nextval({sequence}) <= max({column}) FROM {table}");
+        if client.query_one(&taken, &[]).await?.get::<_, Option<bool>>(0) == Some(true) {
+            found.push((schema, sequence));
+        }
+    }
+    Ok(found)
 }
 
 impl Played {
@@ -227,6 +253,9 @@ impl Played {
         tally.values_back += values_back;
         tally.newer += newer;
         tally.kept_newer += kept_newer;
+        let spent = self.spent.iter().filter(|(schema, _)| *schema == world.schema);
+        let spent = spent.map(|(_, sequence)| format!("{sequence} gives values that are taken"));
+        let missing: Vec<String> = missing.into_iter().chain(spent).collect();
         if EVERYTHING { [harm, missing].concat() } else { harm }
     }
 }
