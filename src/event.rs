@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{ChildOutcome, Kept, Reached, Record, RestorePlan};
+use crate::record::{ChildOutcome, Kept, Reached, Record, RestorePlan, SwapPlan};
 
 /// Something that happened, or is going on.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ pub enum Event<'a> {
     Compared(&'a Record),
     /// A restore is prepared; nothing is changed yet.
     Prepared(&'a RestorePlan),
+    /// An exchange of databases is prepared; nothing is changed yet.
+    Exchanging(&'a SwapPlan),
     /// Rows are being put back.
     Restoring {
         /// What is being put back.

@@ -1,10 +1,13 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+pub mod shelf;
+
 use std::collections::BTreeSet;
 
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::{self, KeptTable, Manifest};
 use crate::text::QualifiedName;
 use crate::text::number::plural;
@@ -45,6 +48,10 @@ pub struct Record {
     pub checks: Vec<Check>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
+    /// The snapshots that `rowsafe snapshot` speaks of.
+    pub shelf: Vec<shelf::Item>,
+    /// What `rowsafe snapshot schedule` says or writes.
+    pub files: Vec<shelf::Written>,
     /// What took how long.
     pub phases: Vec<Phase>,
     /// The answer, once there is one.
@@ -143,6 +150,8 @@ pub struct Kept {
     pub of_tables: u64,
     /// The tables whose rows were left out; their definitions are in it.
     pub left_out: BTreeSet<QualifiedName>,
+    /// Who holds it, where it is not rowsafe's store.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// The scope of a snapshot that holds only the rows of the tables at risk.
@@ -152,17 +161,29 @@ impl Kept {
     /// What the snapshot in the directory `path` holds.
     pub fn of(manifest: &Manifest, path: String) -> Self {
         let left_out = manifest.tables.iter().filter(|table| !table.kept);
+        let holding = || manifest.tables.iter().filter(|table| table.holds_rows());
+        // What something else holds was counted here at that moment, and never read back.
+        let (tables, rows) = match &manifest.elsewhere {
+            None => (manifest.verified.tables, manifest.verified.rows),
+            Some(_) => (holding().count() as u64, holding().map(|table| table.rows).sum()),
+        };
         Self {
             id: manifest.id.clone(),
             path,
             bytes: manifest.archive.bytes,
             dump_bytes: manifest.archive.dump_bytes,
-            tables: manifest.verified.tables,
-            rows: manifest.verified.rows,
+            tables,
+            rows,
             scope: manifest.scope.clone(),
-            of_tables: manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64,
+            of_tables: holding().count() as u64,
             left_out: left_out.map(KeptTable::qualified).collect(),
+            elsewhere: manifest.elsewhere.clone(),
         }
+    }
+
+    /// Whether it was read back, or found to be where it is held.
+    pub fn is_verified(&self) -> bool {
+        self.elsewhere.as_ref().is_none_or(Elsewhere::is_verified)
     }
 
     /// What of the time before the run it holds, in words.
@@ -199,6 +220,29 @@ pub struct RestoreTable {
     pub rows: u64,
     /// What is there now.
     pub fate: Fate,
+}
+
+/// What an exchange of databases would do, before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwapPlan {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// When it was taken, UTC.
+    pub created_at: jiff::Timestamp,
+    /// The database.
+    pub database: String,
+    /// The new one, until it gets the database's name.
+    pub new: String,
+    /// What the old one is called from then on.
+    pub kept: String,
+    /// All rows now.
+    pub rows_now: u64,
+    /// All rows in the snapshot.
+    pub rows_then: u64,
+    /// Who is connected and will be disconnected, as `role (application)`.
+    pub sessions: Vec<String>,
+    /// What the new database does not take over, a sentence each.
+    pub stays: Vec<String>,
 }
 
 /// What is there now of a table that a snapshot holds.
@@ -347,12 +391,14 @@ impl CheckStatus {
 }
 
 /// Numbers to watch over time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vitals {
     /// The database that was asked for, reached or not.
     pub database: String,
     /// When the last verified snapshot of everything was taken.
     pub last_snapshot: Option<jiff::Timestamp>,
+    /// How many seconds the last restore took, that of a whole snapshot where there was one.
+    pub restore_seconds: Option<f64>,
     /// All rows, counted.
     pub rows: Option<u64>,
     /// Bytes of the database.

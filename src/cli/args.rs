@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::outputs;
+use super::snapshot_args::SnapshotArgs;
 use crate::report;
 
 /// Names every row, column and value that a migration would destroy, and stops until somebody has
@@ -66,6 +67,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a run is safe here: connection, identity, rights, tools, space, age of snapshots
     Doctor(DoctorArgs),
+    /// Take snapshots, list, check and remove them
+    Snapshot(SnapshotArgs),
     /// Put back what a snapshot holds
     Restore(RestoreArgs),
     /// Show every setting and where it comes from
@@ -161,7 +164,7 @@ pub struct ExplainArgs {
 }
 
 /// What reaches the database.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ConnectionArgs {
     /// The database, as a URL of libpq or SQLAlchemy
     #[arg(long, value_name = "URL", hide_env_values = true)]
@@ -192,8 +195,8 @@ pub struct ConnectionArgs {
     Exit codes:\n  \
     0 every row accounted for    1 blocked, nothing was run\n  \
     2 usage or configuration     3 the command failed\n  \
-    5 unplanned loss             6 no verified snapshot\n  \
-    7 database unreachable, or not the one on record\n  \
+    4 unplanned loss, put back   5 unplanned loss\n  \
+    6 no verified snapshot       7 database unreachable, or not the one on record\n  \
     130, 143 interrupted, compared all the same")]
 pub struct RunArgs {
     #[command(flatten)]
@@ -203,6 +206,9 @@ pub struct RunArgs {
     /// How to compare before and after: auto, counts, values
     #[arg(long, value_name = "WHAT")]
     pub compare: Option<String>,
+    /// When rows are gone that nobody agreed to: stop, restore
+    #[arg(long, value_name = "WHAT")]
+    pub on_loss: Option<String>,
     /// The migration command, as it is typed without rowsafe
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -278,7 +284,8 @@ pub struct DoctorArgs {
 #[command(after_help = "Examples:\n  \
     rowsafe restore latest                      every table that is gone or empty\n  \
     rowsafe restore 7k2m9q1c --table sessions   one table\n  \
-    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database")]
+    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database\n  \
+    rowsafe restore 7k2m9q1c --swap             everything, in place of the database")]
 pub struct RestoreArgs {
     /// The snapshot's id, the beginning of one, or `latest`
     pub snapshot: String,
@@ -290,6 +297,9 @@ pub struct RestoreArgs {
     /// A new database for all of it
     #[arg(long, value_name = "NAME", conflicts_with = "table")]
     pub into: Option<String>,
+    /// Bring all of it into a new database that takes the place of this one, which is kept
+    #[arg(long, conflicts_with_all = ["table", "into"])]
+    pub swap: bool,
     /// Agree beforehand by naming the database that is written to
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,

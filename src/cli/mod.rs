@@ -11,6 +11,8 @@ mod plan;
 pub mod reference;
 mod restore;
 mod run;
+mod snapshot;
+mod snapshot_args;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -66,6 +68,7 @@ pub fn main() -> Exit {
         Command::Plan(args) => plan::main(&args, &context),
         Command::Run(args) => run::main(&args, &context),
         Command::Doctor(args) => doctor::main(&args, &context),
+        Command::Snapshot(args) => snapshot::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),
@@ -159,8 +162,9 @@ impl Context {
         for warning in record.warnings.iter().filter(|_| format != Format::Human) {
             self.printer.warning(warning);
         }
-        // A doctor that has found something wrong has something to show.
-        if answer.verdict == Verdict::Error && record.checks.is_empty() {
+        // A doctor that has found something wrong has something to show, and so has a look at snapshots.
+        let has_found = !record.checks.is_empty() || !record.shelf.is_empty();
+        if answer.verdict == Verdict::Error && !has_found {
             self.printer.error(&answer.sentence, &answer.hints);
             if format == Format::Human {
                 return answer.exit;

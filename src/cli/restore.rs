@@ -1,15 +1,15 @@
 //! `rowsafe restore`.
 
 use super::args::RestoreArgs;
-use super::run::{counting, tools};
+use super::run::{counting, store, tools};
 use super::{Context, outputs, runtime};
 use crate::config::Flags;
 use crate::exit::Exit;
 use crate::journal::Journal;
+use crate::known::KnownFile;
 use crate::record::Record;
 use crate::report::Format;
 use crate::restore::{RestoreRequest, restore};
-use crate::snapshot::Store;
 use crate::ui::Live;
 
 /// Runs it.
@@ -27,13 +27,16 @@ pub fn main(args: &RestoreArgs, context: &Context) -> Exit {
 fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {
     let settings = context.settings(&args.connection, Flags::default())?;
     let target = context.target(&[], &settings, record)?;
+    let known = KnownFile::beside(&settings.journal(), target.address());
     let request = RestoreRequest {
         target,
+        known,
         snapshot: args.snapshot.clone(),
         tables: args.table.clone(),
         into: args.into.clone(),
+        swap: args.swap,
         confirmed: args.confirm.clone(),
-        store: Store::at(&settings.store.value),
+        store: store(&settings, context)?,
         tools: tools(&settings),
         counting: counting(&settings),
         journal: Journal::at(settings.journal()),

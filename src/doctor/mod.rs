@@ -2,6 +2,7 @@
 //! do about it. Nothing is changed, and nothing is written down.
 
 mod kept;
+mod restored;
 mod server;
 
 use std::time::Duration;
@@ -134,11 +135,12 @@ async fn look(
     }
     record.checks.extend(server::thresholds(client, run, known.as_ref()).await);
     record.checks.push(kept::space(client, run).await);
-    let (snapshot, last_snapshot) = kept::snapshot(request, &identity);
+    let (snapshot, last_snapshot) = kept::snapshot(request, &identity).await;
     record.checks.push(snapshot);
     let database = run.target.database.clone();
-    record.vitals = Some(Vitals { database, last_snapshot, rows, bytes });
-    record.checks.extend(kept::restore_time(request));
+    let (restored, restore_seconds) = restored::time(request);
+    record.checks.extend(restored);
+    record.vitals = Some(Vitals { database, last_snapshot, restore_seconds, rows, bytes });
     record.checks.extend(health);
     if !run.command.is_empty() {
         observer.notice(Event::Working("reading what is pending"));

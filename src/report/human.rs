@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::checks;
 use super::findings::{self, WIDTH, wrapped};
 use super::planned;
+use super::shelf;
 use crate::finding::{Finding, Severity};
 use crate::record::{
-    Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, Verdict,
+    Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, SwapPlan, Verdict,
 };
 use crate::text::clean::clean;
 use crate::text::number::{grouped, plural};
@@ -58,6 +59,8 @@ pub fn report(record: &Record) -> String {
     let mut out = String::new();
     if record.command == "doctor" {
         out.push_str(&checks::all(&record.checks));
+    } else if record.command.starts_with("snapshot ") {
+        out.push_str(&shelf::all(record));
     } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));
@@ -245,6 +248,32 @@ pub fn restore_plan(plan: &RestorePlan) -> String {
     };
     let lines: Vec<String> = plan.tables.iter().map(line).collect();
     labelled("snapshot", &head) + &labelled("would", &lines.join("\n"))
+}
+
+/// What an exchange of databases would do.
+pub fn swap_plan(plan: &SwapPlan) -> String {
+    let created = plan.created_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let SwapPlan { snapshot, database, new, kept, .. } = plan;
+    let head = format!("{snapshot}  {database}  {created}  {}", plural(plan.rows_then, "row"));
+    let mut lines = vec![
+        format!("restore it into {new}, count it, and exchange the two by name"),
+        format!("keep {database} as it is now, with {}, as {kept}", plural(plan.rows_now, "row")),
+    ];
+    if !plan.sessions.is_empty() {
+        let sessions = plural(plan.sessions.len() as u64, "session");
+        lines.push(format!("disconnect {sessions}: {}", few(&plan.sessions)));
+    }
+    lines.extend(plan.stays.iter().cloned());
+    labelled("snapshot", &head) + &labelled("would", &lines.join("\n"))
+}
+
+/// The first few, and how many more there are.
+fn few(words: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match words.len() {
+        all if all > SHOWN => format!("{} and {} more", words[..SHOWN].join(", "), all - SHOWN),
+        _ => words.join(", "),
+    }
 }
 
 /// The answer, then what to do.

@@ -13,6 +13,8 @@ mod planned;
 pub mod prometheus;
 pub mod reference;
 mod sarif;
+mod shelf;
+mod shelf_model;
 mod source;
 
 use std::str::FromStr;

@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::shelf_model::{self, FileModel, Shelved};
+
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -44,6 +46,13 @@ pub struct Report<'a> {
     tables: Vec<TableModel<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<CheckModel<'a>>,
+    /// The id of the snapshot that was taken, where taking one was all that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<Shelved<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileModel<'a>>,
     phases: Vec<Phase>,
 }
 
@@ -169,6 +178,16 @@ struct Snapshot<'a> {
     verified: bool,
     scope: &'a str,
     of_tables: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<ElsewhereModel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ElsewhereModel<'a> {
+    driver: &'a str,
+    program: &'a str,
+    reference: &'a str,
+    restore: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -271,6 +290,13 @@ impl<'a> Report<'a> {
             child: child(record),
             tables: tables(record),
             checks: record.checks.iter().map(check).collect(),
+            id: record
+                .snapshot
+                .as_ref()
+                .filter(|_| record.command == "snapshot create")
+                .map(|kept| kept.id.as_str()),
+            snapshots: shelf_model::snapshots(record),
+            files: record.files.iter().map(FileModel::of).collect(),
             phases: record
                 .phases
                 .iter()
@@ -341,9 +367,15 @@ fn snapshot(record: &Record) -> Option<Snapshot<'_>> {
         dump_bytes: kept.dump_bytes,
         tables: kept.tables,
         rows: kept.rows,
-        verified: true,
+        verified: kept.is_verified(),
         scope: &kept.scope,
         of_tables: kept.of_tables,
+        elsewhere: kept.elsewhere.as_ref().map(|elsewhere| ElsewhereModel {
+            driver: &elsewhere.driver,
+            program: &elsewhere.program,
+            reference: &elsewhere.reference,
+            restore: elsewhere.restore.as_deref(),
+        }),
     })
 }
 

@@ -1,15 +1,18 @@
 //! prepare → show → apply: rows of a snapshot put back.
 //!
 //! In place it brings back tables that are gone or empty; a table that holds rows is never
-//! touched. Everything can be brought into a new database beside the old one.
+//! touched. Everything can be brought into a new database beside the old one, and take its place.
 
-mod beside;
+pub mod beside;
 mod fill;
 mod prepare;
 mod recreate;
+mod swap;
 mod triggers;
 
 use std::time::Instant;
+
+use tokio_postgres::Client;
 
 use crate::db::connect::{SessionOptions, connect};
 use crate::db::postgres::inventory::{self, Counting};
@@ -19,12 +22,16 @@ use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::{Action, Journal, Run, Step};
+use crate::known::KnownFile;
 use crate::record::{Answer, Fate, Kept, Reached, Record, Verdict};
 use crate::snapshot::store::{Store, Stored};
 use crate::snapshot::tools::{self, Tools};
 use crate::text::number::plural;
 
 use prepare::Preparation;
+
+/// The `application_name` of its sessions.
+const APPLICATION: &str = "rowsafe restore";
 
 /// What `rowsafe restore` was asked for.
 #[derive(Debug)]
@@ -37,6 +44,10 @@ pub struct RestoreRequest {
     pub tables: Vec<String>,
     /// A new database to bring everything into.
     pub into: Option<String>,
+    /// Everything comes into a new database, which then takes the place of this one.
+    pub swap: bool,
+    /// What is on record of the database.
+    pub known: KnownFile,
     /// `--confirm`: the database's name, typed beforehand.
     pub confirmed: Option<String>,
     /// Where snapshots are.
@@ -55,9 +66,9 @@ pub async fn restore(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let stored = request.store.find(&request.snapshot)?;
-    let path = stored.directory.display().to_string();
-    record.snapshot = Some(Kept::of(&stored.manifest, path));
+    let stored = request.store.find(&request.snapshot).await?;
+    stored.manifest.refuse_elsewhere()?;
+    record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
     refuse_older_tool(request, &stored).await?;
     let run = Run { action: Action::Restore, command: vec![], database: None };
     let journal = request.journal.begin(&run)?;
@@ -65,6 +76,7 @@ pub async fn restore(
     let begun = Instant::now();
     let done = match &request.into {
         Some(name) => beside::restore(request, &stored, name, &journal, observer, record).await,
+        None if request.swap => swap::restore(request, &stored, &journal, observer, record).await,
         None => in_place(request, &stored, &journal, observer, record).await,
     };
     record.timed("restore", begun);
@@ -77,14 +89,14 @@ pub async fn restore(
     done
 }
 
-async fn in_place(
+/// Connects to the database that the snapshot is of, and makes sure that nobody else is at it.
+async fn reach(
     request: &RestoreRequest,
     stored: &Stored,
-    journal: &crate::journal::RunJournal,
     observer: &mut dyn Observer,
     record: &mut Record,
-) -> anyhow::Result<()> {
-    let client = connect(&request.target, "rowsafe restore", &SessionOptions::default())
+) -> Result<(Client, String), Refusal> {
+    let client = connect(&request.target, APPLICATION, &SessionOptions::default())
         .await
         .map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask the database who it is", error);
@@ -100,9 +112,19 @@ async fn in_place(
             Exit::Blocked,
             format!("another rowsafe is at work on this database: {}", holder.application),
         )
-        .hint("wait until it has ended")
-        .into());
+        .hint("wait until it has ended"));
     }
+    Ok((client, database))
+}
+
+async fn in_place(
+    request: &RestoreRequest,
+    stored: &Stored,
+    journal: &crate::journal::RunJournal,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> anyhow::Result<()> {
+    let (client, database) = reach(request, stored, observer, record).await?;
     let now = inventory::take(&request.target, &request.counting, |_, _| {}).await?;
     let mut preparation = prepare::prepare(&stored.manifest, &now, &request.tables)?;
     // A schema without tables is there all the same.
@@ -115,7 +137,7 @@ async fn in_place(
         record.answer = Some(preparation.nothing_to_do());
         return Ok(());
     }
-    if !is_confirmed(request, &database, observer)? {
+    if !confirmed(request, &database, observer)? {
         record.answer = Some(unconfirmed(&database));
         return Ok(());
     }
@@ -202,7 +224,7 @@ async fn recount(request: &RestoreRequest, preparation: &Preparation<'_>) -> Res
     Ok(rows)
 }
 
-fn is_confirmed(
+fn confirmed(
     request: &RestoreRequest,
     database: &str,
     observer: &mut dyn Observer,

@@ -24,6 +24,7 @@ mod counted;
 mod docs;
 mod doctor;
 mod doomed;
+mod drivers;
 mod explain;
 mod formats;
 mod fuzz_regressions;

@@ -5,3 +5,4 @@ mod corners;
 mod edges;
 mod in_place;
 mod refused;
+mod swap;
