@@ -39,6 +39,7 @@ mod precommit;
 mod projects;
 mod report;
 mod restore;
+mod roundtrip;
 mod run;
 mod schema;
 mod selftest;
