@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::aftermath::Incident;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
@@ -43,6 +44,8 @@ pub struct Record {
     pub comparison: Option<Comparison>,
     /// What `rowsafe doctor` looked at.
     pub checks: Vec<Check>,
+    /// What `rowsafe incident` found.
+    pub incident: Option<Box<Incident>>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
     /// What took how long.

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod doctor;
 mod explain;
+mod incident;
 mod init;
 mod outputs;
 mod plan;
@@ -67,6 +68,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::main(&args, &context),
         Command::Doctor(args) => doctor::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
+        Command::Incident(args) => incident::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),
     }
@@ -159,8 +161,9 @@ impl Context {
         for warning in record.warnings.iter().filter(|_| format != Format::Human) {
             self.printer.warning(warning);
         }
-        // A doctor that has found something wrong has something to show.
-        if answer.verdict == Verdict::Error && record.checks.is_empty() {
+        // A doctor that has found something wrong has something to show, an incident always has.
+        let has_found = !record.checks.is_empty() || record.incident.is_some();
+        if answer.verdict == Verdict::Error && !has_found {
             self.printer.error(&answer.sentence, &answer.hints);
             if format == Format::Human {
                 return answer.exit;

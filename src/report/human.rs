@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::findings::{self, WIDTH, wrapped};
-use super::planned;
+use super::{incident, planned};
 use crate::finding::{Finding, Severity};
 use crate::record::{
     Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, Verdict,
@@ -58,6 +58,12 @@ pub fn report(record: &Record) -> String {
     let mut out = String::new();
     if record.command == "doctor" {
         out.push_str(&checks::all(&record.checks));
+    } else if let Some(found) = &record.incident {
+        if let Some(reached) = &record.database {
+            out.push_str(&labelled("database", &place(reached)));
+        }
+        out.push_str(&incident::human(found));
+        out.push('\n');
     } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));

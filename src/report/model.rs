@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::incident::model::IncidentModel;
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -44,6 +45,8 @@ pub struct Report<'a> {
     tables: Vec<TableModel<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<CheckModel<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<IncidentModel<'a>>,
     phases: Vec<Phase>,
 }
 
@@ -271,6 +274,7 @@ impl<'a> Report<'a> {
             child: child(record),
             tables: tables(record),
             checks: record.checks.iter().map(check).collect(),
+            incident: record.incident.as_deref().map(IncidentModel::of),
             phases: record
                 .phases
                 .iter()
