@@ -152,6 +152,7 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let read = Arc::new(AtomicU64::new(0));
     let ((), ended) = through(stored.archive(), invocation, read, Extent::Whole, consume)
         .await
@@ -169,6 +170,7 @@ pub async fn stream(
 /// Reads the whole archive and refuses it when it is not what was written: before something is
 /// changed that can't be taken back when its end turns out to be damaged.
 pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let unreadable = |error: io::Error| {
         let message = format!("snapshot {} can't be read: {error}", stored.manifest.id);
         Refusal::new(Exit::NoAnswer, message).because(error)
@@ -188,6 +190,7 @@ pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
 
 /// The archive's table of contents.
 pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let invocation = tools.restore_invocation().arg("--list");
     let read = Arc::new(AtomicU64::new(0));
     let list = |mut text: File| {

@@ -198,7 +198,7 @@ impl Bucket {
         };
         let archive = self.path(&[&id, &manifest.archive.file]);
         let mut bytes = files.get(&manifest.archive.file).map(|object| object.size);
-        if bytes != Some(manifest.archive.bytes) {
+        if !manifest.archive.is_none() && bytes != Some(manifest.archive.bytes) {
             // The listing may have passed by before it was written.
             bytes = match self.objects.head(&archive).await {
                 Ok(object) => Some(object.size),

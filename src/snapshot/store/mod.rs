@@ -304,10 +304,7 @@ impl Store {
     fn unknown(&self, id: &str) -> Refusal {
         let store = self.place();
         Refusal::new(Exit::NoAnswer, format!("no snapshot `{id}` in `{store}`"))
-            .hint(match &self.place {
-                Place::Directory(_) => format!("what is there: ls {store}"),
-                Place::Bucket(_) => "ids are whole or the beginning of one".to_owned(),
-            })
+            .hint("what is there: rowsafe snapshot list")
             .hint("another store is named with --store")
     }
 }

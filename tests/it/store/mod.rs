@@ -89,7 +89,8 @@ fn manifest(id: &str, second: i64, archive: Archive) -> Manifest {
         tables: Vec::new(),
         large_objects: 0,
         archive,
-        verified: Verified { at: jiff::Timestamp::UNIX_EPOCH, rows: 0, tables: 0 },
+        verified: Verified { at: jiff::Timestamp::UNIX_EPOCH, rows: 1, tables: 1 },
+        elsewhere: None,
     }
 }
 
