@@ -1,6 +1,8 @@
 //! Where snapshots are kept: the same promises of a directory and of an object store.
 
 mod contract;
+mod damaged;
+mod encrypted;
 mod end_to_end;
 mod refused;
 
