@@ -47,10 +47,11 @@ pub async fn prepare<'a>(
     observer.notice(Event::Working("looking at the tables"));
     let shapes = shape::read(session.client()).await;
     let shapes = shapes.map_err(|error| session.refusal("look at the tables", error))?;
-    let mut paired = pair(manifest, &chosen, &shapes, &request.only);
+    let only = only(manifest, request, &chosen)?;
+    let mut paired = pair(manifest, &chosen, &shapes, &only);
     paired.gone.retain(|table| {
-        let mut parts = request.only.iter().filter(|part| part.table == table.qualified());
-        request.only.is_empty() || parts.any(|part| part.rows)
+        let mut parts = only.iter().filter(|part| part.table == table.qualified());
+        only.is_empty() || parts.any(|part| part.rows)
     });
     let not_kept = not_kept(session, &chosen, &shapes).await?;
     let entries = archive::entries(stored, &request.tools).await?;
@@ -73,6 +74,33 @@ pub async fn prepare<'a>(
         changed.cannot.extend(unfit);
     }
     Ok(Prepared { entries, paired, shapes, changes, revival, mode, not_kept })
+}
+
+/// The parts that were asked for; columns are named for one table.
+fn only(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+    chosen: &[&KeptTable],
+) -> Result<Vec<Part>, Refusal> {
+    if request.columns.is_empty() {
+        return Ok(request.only.clone());
+    }
+    let mut asked =
+        chosen.iter().filter(|table| !chosen.iter().any(|root| table.root == Some(root.oid)));
+    let (Some(table), None) = (asked.next(), asked.next()) else {
+        return Err(Refusal::new(Exit::NoAnswer, "--column needs the table: one --table"));
+    };
+    let names = || table.columns.iter().map(|column| column.name.as_str());
+    for name in &request.columns {
+        if !names().any(|known| known == name) {
+            let (id, table) = (&manifest.id, table.qualified().short());
+            let message = format!("`{table}` has no column `{name}` in snapshot {id}");
+            let known: Vec<&str> = names().collect();
+            return Err(Refusal::new(Exit::NoAnswer, message)
+                .hint(format!("its columns: {}", known.join(", "))));
+        }
+    }
+    Ok(vec![Part { table: table.qualified(), rows: false, columns: request.columns.clone() }])
 }
 
 /// Tables whose rows were not kept, and of which nothing is left.

@@ -40,7 +40,7 @@ impl Differ<'_, '_> {
         self.session.numbers(&sql, &what).await
     }
 
-    /// Puts values back where they are still NULL.
+    /// Puts values back where they are still gone.
     pub async fn fill(&self, unit: &Unit<'_>, changed: &Changed) -> Result<u64, Refusal> {
         let Some(same) = unit.same_row().filter(|_| !changed.fill.is_empty()) else {
             return Ok(0);
@@ -51,13 +51,10 @@ impl Differ<'_, '_> {
             .iter()
             .map(|pair| {
                 let name = quote(&pair.live.name);
-                format!("{name} = coalesce({}, {})", pair.live(), pair.staged())
+                format!("{name} = coalesce({}, {})", pair.staged(), pair.live())
             })
             .collect();
-        let gone: Vec<String> = filled
-            .iter()
-            .map(|pair| format!("({} IS NULL AND {} IS NOT NULL)", pair.live(), pair.staged()))
-            .collect();
+        let gone: Vec<String> = filled.iter().map(|pair| unit.gone(pair)).collect();
         let sql = format!(
             "UPDATE {} l SET {} FROM {} s WHERE {same} AND ({})",
             unit.live.from(),

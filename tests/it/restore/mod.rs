@@ -5,5 +5,6 @@ mod corners;
 mod edges;
 mod in_place;
 mod missing;
+mod one_column;
 mod refused;
 mod swap;
