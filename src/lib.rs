@@ -10,12 +10,14 @@ pub mod secret;
 pub mod text;
 
 // Layer 1: the pure core. No IO, no clock, no environment; it cannot fail.
+pub mod aftermath;
 pub mod effect;
 pub mod finding;
 pub mod inventory;
 pub mod loss;
 pub mod policy;
 pub mod python;
+pub mod retention;
 pub mod rules;
 pub mod script;
 pub mod sql;
@@ -25,6 +27,7 @@ pub mod verdict;
 // Layer 2: one piece of the outside world each.
 pub mod child;
 pub mod db;
+pub mod driver;
 pub mod journal;
 pub mod known;
 pub mod migration;
@@ -36,6 +39,7 @@ pub mod compare;
 pub mod database;
 pub mod doctor;
 pub mod event;
+pub mod incident;
 pub mod judge;
 pub mod keep;
 pub mod pending;
@@ -46,6 +50,7 @@ pub mod record;
 pub mod request;
 pub mod restore;
 pub mod run;
+pub mod snapshots;
 pub mod thresholds;
 
 // Layer 4: how it is told.

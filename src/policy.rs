@@ -1,7 +1,9 @@
 //! Which findings need agreement, and which agreements cover them.
 
+mod driver;
 mod tables;
 
+pub use driver::{Driver, DriverName, PgBackRest, Placeholder, SnapshotCommand, Template};
 pub use tables::{Protected, Share, TableRule, TableRules};
 
 use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};

@@ -1,10 +1,14 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+pub mod shelf;
+
 use std::collections::BTreeSet;
 
+use crate::aftermath::Incident;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::{self, KeptTable, Manifest};
 use crate::text::QualifiedName;
 use crate::text::number::plural;
@@ -45,8 +49,14 @@ pub struct Record {
     pub comparison: Option<Comparison>,
     /// What `rowsafe doctor` looked at.
     pub checks: Vec<Check>,
+    /// What `rowsafe incident` found.
+    pub incident: Option<Box<Incident>>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
+    /// The snapshots that `rowsafe snapshot` speaks of.
+    pub shelf: Vec<shelf::Item>,
+    /// What `rowsafe snapshot schedule` says or writes.
+    pub files: Vec<shelf::Written>,
     /// What took how long.
     pub phases: Vec<Phase>,
     /// The answer, once there is one.
@@ -145,6 +155,8 @@ pub struct Kept {
     pub of_tables: u64,
     /// The tables whose rows were left out; their definitions are in it.
     pub left_out: BTreeSet<QualifiedName>,
+    /// Who holds it, where it is not rowsafe's store.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// The scope of a snapshot that holds only the rows of the tables at risk.
@@ -154,17 +166,29 @@ impl Kept {
     /// What the snapshot in the directory `path` holds.
     pub fn of(manifest: &Manifest, path: String) -> Self {
         let left_out = manifest.tables.iter().filter(|table| !table.kept);
+        let holding = || manifest.tables.iter().filter(|table| table.holds_rows());
+        // What something else holds was counted here at that moment, and never read back.
+        let (tables, rows) = match &manifest.elsewhere {
+            None => (manifest.verified.tables, manifest.verified.rows),
+            Some(_) => (holding().count() as u64, holding().map(|table| table.rows).sum()),
+        };
         Self {
             id: manifest.id.clone(),
             path,
             bytes: manifest.archive.bytes,
             dump_bytes: manifest.archive.dump_bytes,
-            tables: manifest.verified.tables,
-            rows: manifest.verified.rows,
+            tables,
+            rows,
             scope: manifest.scope.clone(),
-            of_tables: manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64,
+            of_tables: holding().count() as u64,
             left_out: left_out.map(KeptTable::qualified).collect(),
+            elsewhere: manifest.elsewhere.clone(),
         }
+    }
+
+    /// Whether it was read back, or found to be where it is held.
+    pub fn is_verified(&self) -> bool {
+        self.elsewhere.as_ref().is_none_or(Elsewhere::is_verified)
     }
 
     /// What of the time before the run it holds, in words.

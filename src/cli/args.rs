@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::outputs;
+use super::snapshot_args::SnapshotArgs;
 use crate::report;
 use crate::restore::RestoreMode;
 
@@ -67,10 +68,14 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a run is safe here: connection, identity, rights, tools, space, age of snapshots
     Doctor(DoctorArgs),
+    /// Take snapshots, list, check and remove them
+    Snapshot(SnapshotArgs),
     /// Put back what a snapshot holds
     Restore(RestoreArgs),
     /// Say what a restore would put back; nothing is changed
     Diff(DiffArgs),
+    /// After a loss: what is gone, how bad it is, why, where the rows still are, what to do
+    Incident(IncidentArgs),
     /// Show every setting and where it comes from
     Config(ConfigArgs),
     /// Say what a rule finds, what is lost, and how to agree to it
@@ -164,7 +169,7 @@ pub struct ExplainArgs {
 }
 
 /// What reaches the database.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ConnectionArgs {
     /// The database, as a URL of libpq or SQLAlchemy
     #[arg(long, value_name = "URL", hide_env_values = true)]
@@ -360,6 +365,42 @@ pub struct DiffArgs {
     /// How to print the report
     #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
     pub format: report::Format,
+}
+
+/// `rowsafe incident`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe incident\n  \
+    rowsafe incident -- alembic upgrade head\n  \
+    rowsafe incident --output markdown=incident.md\n\n\
+    Exit codes:\n  \
+    0 nothing is missing as far as can be told\n  \
+    2 usage or configuration\n  \
+    5 rows are missing, or may be\n  \
+    7 database unreachable, missing, or not the one on record\n  \
+    130, 143 interrupted")]
+pub struct IncidentArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Which tables are counted: auto (all but those in whose files deleted rows may still be),
+    /// all, none
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    pub count: String,
+    /// How to print the report; `--output markdown=PATH` writes it to a file
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: IncidentFormat,
+    /// The migration command, where it names the database
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// How an incident is printed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum IncidentFormat {
+    #[default]
+    Human,
+    Json,
+    Markdown,
 }
 
 /// The mistake, and where a migration command stands without `--` in front, that it is missing.

@@ -13,6 +13,8 @@ pub const CONFIG: &str = "ROWSAFE_CONFIG";
 pub const STORE: &str = "ROWSAFE_STORE";
 /// `--snapshot`.
 pub const SNAPSHOT: &str = "ROWSAFE_SNAPSHOT";
+/// `driver`.
+pub const DRIVER: &str = "ROWSAFE_DRIVER";
 /// `--compare`.
 pub const COMPARE: &str = "ROWSAFE_COMPARE";
 /// `--pg-dump`.
@@ -54,6 +56,7 @@ pub const VARIABLES: &[Variable] = &[
     of(CONFIG, "the configuration file, as `--config`"),
     of(STORE, "where snapshots are kept, as `--store`"),
     of(SNAPSHOT, "`auto`, `all`, `at-risk` or `none`, as `--snapshot`"),
+    of(DRIVER, "`pg_dump`, `command` or `pgbackrest`, as `driver` in the configuration"),
     of(COMPARE, "`auto`, `counts` or `values`, as `--compare`"),
     of(PG_DUMP, "the command line of pg_dump, as `--pg-dump`"),
     of(PG_RESTORE, "the command line of pg_restore, as `--pg-restore`"),
@@ -88,6 +91,12 @@ pub fn read() -> Environment {
     let (variables, _) = split();
     // Without a working directory relative paths fail where they are used, and name themselves.
     Environment::new(variables, std::env::current_dir().unwrap_or_default())
+}
+
+/// Where this program is, for whoever starts it later.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn program() -> std::io::Result<std::path::PathBuf> {
+    std::env::current_exe()
 }
 
 /// The names of the variables that could not be read, for `-v`.

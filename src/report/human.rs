@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::findings::{self, WIDTH, wrapped};
-use super::planned;
-use super::restoring;
+use super::{incident, planned, restoring, shelf};
 use crate::finding::{Finding, Severity};
 use crate::record::{Answer, ChildOutcome, Reached, Record, SwapPlan, Verdict};
 use crate::text::clean::clean;
@@ -57,11 +56,19 @@ pub fn report(record: &Record) -> String {
     let mut out = String::new();
     if record.command == "doctor" {
         out.push_str(&checks::all(&record.checks));
+    } else if record.command.starts_with("snapshot ") {
+        out.push_str(&shelf::all(record));
     } else if let Some(plan) = &record.restore {
         if let Some(reached) = &record.database {
             out.push_str(&labelled("database", &place(reached)));
         }
         out.push_str(&restoring::human(plan));
+    } else if let Some(found) = &record.incident {
+        if let Some(reached) = &record.database {
+            out.push_str(&labelled("database", &place(reached)));
+        }
+        out.push_str(&incident::human(found));
+        out.push('\n');
     } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));
@@ -89,6 +96,11 @@ pub fn report(record: &Record) -> String {
         out.push_str(&[&Paint::Yellow.on("warning"), ": ", &clean(warning), "\n"].concat());
     }
     out + &record.answer.as_ref().map(answer).unwrap_or_default()
+}
+
+/// The files that a command shows or has written, to the letter.
+pub fn files(record: &Record) -> String {
+    shelf::files(&record.files)
 }
 
 fn pending(record: &Record) -> String {

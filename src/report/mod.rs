@@ -6,6 +6,7 @@ mod findings;
 mod github;
 mod gitlab;
 pub mod human;
+pub mod incident;
 mod json;
 mod junit;
 pub mod model;
@@ -14,6 +15,8 @@ pub mod prometheus;
 pub mod reference;
 pub mod restoring;
 mod sarif;
+mod shelf;
+mod shelf_model;
 mod source;
 
 use std::str::FromStr;

@@ -6,7 +6,7 @@
 
 mod answer;
 mod apply;
-mod beside;
+pub mod beside;
 mod columns;
 mod convert;
 mod definition;
@@ -122,6 +122,7 @@ pub async fn restore(
 ) -> anyhow::Result<()> {
     refuse_careless(request)?;
     let stored = request.store.find(&request.snapshot).await?;
+    stored.manifest.refuse_elsewhere()?;
     record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
     refuse_older_tool(request, &stored).await?;
     let run = Run { action: Action::Restore, command: vec![], database: None };

@@ -10,6 +10,7 @@ use crate::hint::Refusal;
 use crate::journal::RunJournal;
 use crate::keep::{Taking, take};
 use crate::plan::scope::{AtRisk, Scope};
+use crate::policy::Driver;
 use crate::record::Record;
 use crate::request::TakeRequest;
 
@@ -45,6 +46,8 @@ pub async fn keep(
             min_free_space: request.min_free_space,
             tools: &request.tools,
             counting: &request.counting,
+            // A restore reads what pg_dump wrote, and so would the one that takes this one back.
+            driver: &Driver::PgDump,
         },
         journal,
         observer,

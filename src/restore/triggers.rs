@@ -6,7 +6,8 @@ use crate::hint::Refusal;
 use crate::text::name::quote;
 
 /// The triggers of tables and of the partitions below them that fire in a session like ours. One
-/// that is off or for replicas stays as it is.
+/// that is off or for replicas stays as it is. Up to PostgreSQL 14 the copies of a partitioned table's
+/// triggers on its partitions are called internal; so are those of foreign keys, which have to fire.
 const FIRING: &str = "
     SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname), t.tgname::text,
            t.tgenabled::text
@@ -17,7 +18,9 @@ const FIRING: &str = "
       JOIN pg_trigger t ON t.tgrelid = p.relid
       JOIN pg_class c ON c.oid = t.tgrelid
       JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+     WHERE t.tgenabled IN ('O', 'A')
+       AND (NOT t.tgisinternal OR t.tgparentid <> 0 AND NOT EXISTS (
+               SELECT FROM pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype = 'f'))
      ORDER BY 1, 2";
 
 /// The triggers that were switched off.

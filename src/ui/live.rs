@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::event::{Event, Observer};
 use crate::record::{Record, SCOPE_AT_RISK};
 use crate::report::{human, restoring};
+use crate::text::clean::clean;
 use crate::text::number::{bytes, grouped, plural, seconds};
 
 /// Tells a story on standard error.
@@ -158,6 +159,9 @@ impl Observer for Live<'_> {
 
 fn kept_line(kept: &crate::record::Kept, took: Duration) -> String {
     let rows = plural(kept.rows, "row");
+    if let Some(elsewhere) = &kept.elsewhere {
+        return format!("{}  {}  {}", kept.id, clean(&elsewhere.said()), seconds(took));
+    }
     let what = match (kept.scope == SCOPE_AT_RISK, kept.tables) {
         (false, tables) => format!("{}, {rows}", plural(tables, "table")),
         (true, 0) => "keeps the schema; no table is at risk".to_owned(),
