@@ -7,7 +7,9 @@
 mod answer;
 mod apply;
 pub mod beside;
+mod columns;
 mod convert;
+mod definition;
 mod differ;
 mod order;
 mod pair;

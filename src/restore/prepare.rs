@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::columns::{self, Return};
 use super::differ::Differ;
 use super::pair::{Paired, Unit, pair};
 use super::recreate::Revival;
@@ -27,6 +28,8 @@ pub struct Prepared<'a> {
     pub shapes: Vec<Shape>,
     /// What would be done, unit by unit.
     pub changes: Vec<Changed>,
+    /// What comes back of columns, unit by unit.
+    pub returns: Vec<Return>,
     /// What comes back whole.
     pub revival: Revival<'a>,
     /// Whether rows of now may be overwritten.
@@ -73,7 +76,14 @@ pub async fn prepare<'a>(
     for (changed, unfit) in changes.iter_mut().zip(unfit) {
         changed.cannot.extend(unfit);
     }
-    Ok(Prepared { entries, paired, shapes, changes, revival, mode, not_kept })
+    let mut returns = Vec::new();
+    let mut made: BTreeSet<u64> = revival.items().map(|item| item.id).collect();
+    for (unit, changed) in paired.units.iter().zip(&mut changes) {
+        let mut found = columns::find(session, unit, &entries, &items, &there, changed).await?;
+        found.without(&mut made);
+        returns.push(found);
+    }
+    Ok(Prepared { entries, paired, shapes, changes, returns, revival, mode, not_kept })
 }
 
 /// The parts that were asked for; columns are named for one table.
@@ -138,6 +148,13 @@ impl<'a> Prepared<'a> {
             .collect()
     }
 
+    /// What comes along, each once.
+    fn along(&self) -> Vec<String> {
+        let of_columns = self.returns.iter().flat_map(|found| &found.along);
+        let all: BTreeSet<&String> = self.revival.along.iter().chain(of_columns).collect();
+        all.into_iter().cloned().collect()
+    }
+
     fn differing(&self) -> impl Iterator<Item = (&Unit<'a>, &Changed)> {
         self.paired.units.iter().zip(&self.changes)
     }
@@ -185,7 +202,7 @@ impl<'a> Prepared<'a> {
             mode: self.mode.name(),
             same: self.differing().filter(|differing| !differs(differing)).count() as u64,
             tables,
-            along: self.revival.along.clone(),
+            along: self.along(),
             present: None,
             is_done: false,
         }
