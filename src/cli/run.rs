@@ -120,8 +120,8 @@ pub fn tools(settings: &Settings) -> Tools {
 }
 
 /// Where snapshots are kept.
-pub fn store(settings: &Settings, _context: &Context) -> Result<Store, Refusal> {
-    Ok(Store::at(&settings.store.value))
+pub fn store(settings: &Settings, context: &Context) -> Result<Store, Refusal> {
+    Store::open(&settings.store.value, &context.environment)
 }
 
 /// How to count.

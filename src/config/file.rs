@@ -24,6 +24,7 @@ use crate::policy::{
 };
 use crate::retention::Policy;
 use crate::secret::mask_urls;
+use crate::snapshot::store::Location;
 use crate::text::LineMap;
 
 /// The file's own name.
@@ -87,8 +88,8 @@ pub struct ConfigFile {
     pub path: PathBuf,
     /// `database`: a URL without a password.
     pub database: Option<String>,
-    /// `store`, relative to the file.
-    pub store: Option<PathBuf>,
+    /// `store`, a path from the file on, or a URL.
+    pub store: Option<Location>,
     /// `snapshot`.
     pub snapshot: Option<SnapshotMode>,
     /// `driver`.
@@ -328,7 +329,8 @@ impl Source<'_> {
         Ok(ConfigFile {
             path: self.path.to_owned(),
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
-            store: raw.store.map(|store| directory.join(store.into_inner())),
+            store: self
+                .value("store", raw.store.as_ref(), |store| Location::parse(store, directory))?,
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
             driver: self.value("driver", raw.driver.as_ref(), |text| text.parse())?,
             compare: self.value("compare", raw.compare.as_ref(), |text| text.parse())?,

@@ -135,6 +135,7 @@ impl Taking<'_> {
             lock_timeout: request.counting.lock_timeout,
             // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
             encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
+            bytes: choice.bytes,
             leaving_out: choice.options.clone(),
         };
         let (total, expected) = (choice.tables, choice.bytes);

@@ -51,6 +51,8 @@ pub struct Dump<'a> {
     pub lock_timeout: Duration,
     /// The encoding to write; `None` for the database's own.
     pub encoding: Option<&'a str>,
+    /// Bytes that the tables to dump occupy: about the most that it will hold.
+    pub bytes: u64,
     /// Options that leave out rows of tables and large objects.
     pub leaving_out: Vec<String>,
 }
@@ -82,7 +84,7 @@ pub async fn write(
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd();
     let stderr = child.stderr.take().expect("stderr is piped");
     let counters = Arc::new(Counters::default());
-    let (sink, uploading) = partial.writer(FILE).await?;
+    let (sink, uploading) = partial.writer(FILE, dump.bytes).await?;
     let compressing = {
         let counters = Arc::clone(&counters);
         let stdout = stdout.map_err(|error| not_started(&invocation, error))?;

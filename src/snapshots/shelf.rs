@@ -53,7 +53,7 @@ pub fn of(stored: Stored, past: &Past) -> OnShelf {
 
 fn of_entry(entry: Entry, past: &Past) -> OnShelf {
     match entry {
-        Entry::Complete(stored) => of(stored, past),
+        Entry::Complete(stored) => of(*stored, past),
         Entry::HalfWritten(remains) => {
             of_remains(&remains, State::HalfWritten, "it was never finished".to_owned(), past)
         }

@@ -45,6 +45,7 @@ mod schema;
 mod selftest;
 mod snapshot;
 mod snapshots;
+mod store;
 mod thresholds;
 mod tools;
 mod truth;
