@@ -24,6 +24,7 @@ use crate::policy::{
 };
 use crate::retention::Policy;
 use crate::secret::mask_urls;
+use crate::snapshot::encryption;
 use crate::snapshot::store::Location;
 use crate::text::LineMap;
 
@@ -36,6 +37,8 @@ const PYPROJECT: &str = "pyproject.toml";
 pub const KEYS: &[&str] = &[
     "database",
     "store",
+    "encrypt-to",
+    "identity",
     "snapshot",
     "driver",
     "compare",
@@ -90,6 +93,10 @@ pub struct ConfigFile {
     pub database: Option<String>,
     /// `store`, a path from the file on, or a URL.
     pub store: Option<Location>,
+    /// `encrypt-to`: recipients of age.
+    pub encrypt_to: Option<Vec<String>>,
+    /// `identity`, relative to the file.
+    pub identity: Option<PathBuf>,
     /// `snapshot`.
     pub snapshot: Option<SnapshotMode>,
     /// `driver`.
@@ -150,6 +157,8 @@ pub struct Check {
 struct Raw {
     database: Option<Spanned<String>>,
     store: Option<Spanned<PathBuf>>,
+    encrypt_to: Option<Spanned<OneOrMore>>,
+    identity: Option<PathBuf>,
     snapshot: Option<Spanned<String>>,
     driver: Option<Spanned<String>>,
     compare: Option<Spanned<String>>,
@@ -331,6 +340,10 @@ impl Source<'_> {
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
             store: self
                 .value("store", raw.store.as_ref(), |store| Location::parse(store, directory))?,
+            encrypt_to: self.value("encrypt-to", raw.encrypt_to.as_ref(), |recipients| {
+                recipients.0.iter().map(|text| encryption::recipient(text)).collect()
+            })?,
+            identity: raw.identity.map(|path| directory.join(path)),
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
             driver: self.value("driver", raw.driver.as_ref(), |text| text.parse())?,
             compare: self.value("compare", raw.compare.as_ref(), |text| text.parse())?,

@@ -62,6 +62,8 @@ pub struct Flags {
     pub database: Option<Secret>,
     /// `--store`.
     pub store: Option<PathBuf>,
+    /// `--identity`.
+    pub identity: Option<PathBuf>,
     /// `--snapshot`.
     pub snapshot: Option<SnapshotMode>,
     /// `--compare`.
@@ -89,6 +91,10 @@ pub struct Settings {
     pub database: Option<Setting<Secret>>,
     /// Where snapshots are kept; a directory is absolute.
     pub store: Setting<Location>,
+    /// Whom snapshots are encrypted to; nobody: they are not.
+    pub encrypt_to: Setting<Vec<String>>,
+    /// The file with the identity that opens them.
+    pub identity: Option<Setting<PathBuf>>,
     /// Which tables a snapshot keeps.
     pub snapshot: Setting<SnapshotMode>,
     /// What takes it.
@@ -172,6 +178,19 @@ impl Settings {
         Ok(Self {
             database: from.optional(flags.database, env::DATABASE, read_url, file_url)?,
             store: from.setting(flag_store, env::STORE, read_store, file.store, default_store)?,
+            encrypt_to: from.setting(
+                None,
+                env::ENCRYPT_TO,
+                value::recipients,
+                file.encrypt_to,
+                Vec::new(),
+            )?,
+            identity: from.optional(
+                flags.identity.map(|path| directory.join(path)),
+                env::IDENTITY,
+                |text| Ok(directory.join(text)),
+                file.identity,
+            )?,
             snapshot: from.word(
                 flags.snapshot,
                 env::SNAPSHOT,
@@ -251,6 +270,13 @@ impl Settings {
         let seconds = |setting: &Setting<Duration>| number::seconds(setting.value);
         let line = |setting: &Setting<Vec<String>>| shell_words::join(mask_words(&setting.value));
         add("store", self.store.value.to_string(), &self.store.origin);
+        add("encrypt-to", self.encrypt_to.value.join(" "), &self.encrypt_to.origin);
+        match &self.identity {
+            Some(setting) => {
+                add("identity", setting.value.display().to_string(), &setting.origin);
+            }
+            None => add("identity", String::new(), &Origin::Default),
+        }
         add("snapshot", self.snapshot.value.to_string(), &self.snapshot.origin);
         add("driver", self.driver.value.to_string(), &self.driver.origin);
         add("compare", self.compare.value.to_string(), &self.compare.origin);

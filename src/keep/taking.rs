@@ -217,7 +217,10 @@ impl Taking<'_> {
         tool: &ToolVersion,
     ) -> Manifest {
         let is_whole = large_objects == inventory.large_objects;
-        let (schema, scope) = manifest::version(&tables, is_whole);
+        let (mut schema, scope) = manifest::version(&tables, is_whole);
+        if proven.archive.encryption.is_some() {
+            manifest::ENCRYPTED.clone_into(&mut schema);
+        }
         Manifest {
             schema,
             pg_dump_version: tool.text.clone(),

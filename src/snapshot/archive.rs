@@ -1,14 +1,17 @@
 //! Reading an archive back: decompressed into pg_restore, its text out again.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
 use super::dump::hex;
+use super::encryption::Keys;
 use super::store::{Reader, Source, Stored};
 use super::toc::{self, Entry};
 use super::tools::Tools;
@@ -65,12 +68,14 @@ pub async fn through<T: Send + 'static>(
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let unreadable = |error: io::Error| {
-        let message = format!("the archive `{}` can't be read back: {error}", archive.location());
-        Refusal::new(Exit::SnapshotFailed, message).because(error)
+        let what = format!("the archive `{}` can't be read back", archive.location());
+        unreadable(error, &what).with_exit(Exit::SnapshotFailed)
     };
+    let keys = archive.keys().cloned();
     let (reader, downloading) = archive.open().map_err(unreadable)?;
-    let feeding =
-        tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), &read, extent));
+    let feeding = tokio::task::spawn_blocking(move || {
+        feed(reader, keys.as_ref(), File::from(stdin), &read, extent)
+    });
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
     let listening = async {
         let mut said = Vec::new();
@@ -92,17 +97,31 @@ fn last_line(said: &str) -> String {
     error.or(said.lines().last()).unwrap_or("it said nothing").to_owned()
 }
 
-/// Decompresses the file into `sink`, hashing the file's bytes on the way.
+/// Why something could not be read: in its own words where somebody found some.
+fn unreadable(error: io::Error, what: &str) -> Refusal {
+    match error.downcast::<Refusal>() {
+        Ok(refusal) => refusal,
+        Err(error) => Refusal::new(Exit::NoAnswer, format!("{what}: {error}")).because(error),
+    }
+}
+
+/// Decrypts and decompresses the file into `sink`, hashing the file's bytes on the way.
 ///
 /// pg_restore may stop reading early, when it lists or has found what it wants: no error.
 fn feed(
     reader: Reader,
+    keys: Option<&Keys>,
     mut sink: File,
     read: &AtomicU64,
     extent: Extent,
 ) -> io::Result<Option<String>> {
-    let hashing = HashingReader { reader, digest: Sha256::new(), read };
-    let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
+    let hashing = Rc::new(RefCell::new(HashingReader { reader, digest: Sha256::new(), read }));
+    let stored = Shared(Rc::clone(&hashing));
+    let plain: Box<dyn Read + '_> = match keys {
+        None => Box::new(stored),
+        Some(keys) => keys.decrypt(stored)?,
+    };
+    let mut decoder = zstd::stream::read::Decoder::new(plain)?;
     let mut buffer = vec![0; CHUNK];
     loop {
         let length = decoder.read(&mut buffer)?;
@@ -118,11 +137,20 @@ fn feed(
             Err(error) => return Err(error),
         }
     }
-    drop(sink);
-    let mut hashing = decoder.finish().into_inner();
+    drop((sink, decoder));
+    let hashing = &mut *hashing.borrow_mut();
     // What pg_restore did not want and what follows the last zstd frame belongs to the file too.
-    io::copy(&mut hashing, &mut io::sink())?;
-    Ok(Some(hex(&hashing.digest.finalize())))
+    io::copy(hashing, &mut io::sink())?;
+    Ok(Some(hex(&hashing.digest.finalize_reset())))
+}
+
+/// One end of a reader whose other end is still needed.
+struct Shared<'a>(Rc<RefCell<HashingReader<'a>>>);
+
+impl Read for Shared<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.borrow_mut().read(buffer)
+    }
 }
 
 struct HashingReader<'a> {
@@ -190,10 +218,8 @@ async fn ended_well<T: Send + 'static>(
 /// changed that can't be taken back when its end turns out to be damaged.
 pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
     stored.manifest.refuse_elsewhere()?;
-    let unreadable = |error: io::Error| {
-        let message = format!("snapshot {} can't be read: {error}", stored.manifest.id);
-        Refusal::new(Exit::NoAnswer, message).because(error)
-    };
+    let what = format!("snapshot {} can't be read", stored.manifest.id);
+    let unreadable = |error: io::Error| unreadable(error, &what);
     let (reader, downloading) = stored.archive().open().map_err(unreadable)?;
     let hashing = tokio::task::spawn_blocking(move || {
         let read = AtomicU64::new(0);

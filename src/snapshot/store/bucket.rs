@@ -265,7 +265,7 @@ impl Bucket {
     }
 
     fn source(&self, path: Path, bytes: u64) -> Source {
-        Source { kind: SourceKind::Object { bucket: self.clone(), path, bytes } }
+        Source { kind: SourceKind::Object { bucket: self.clone(), path, bytes }, keys: None }
     }
 
     /// Where an object is, for people.

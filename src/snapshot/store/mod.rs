@@ -16,6 +16,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use super::Manifest;
+use super::encryption::Keys;
 use super::manifest::Archive;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -30,6 +31,7 @@ pub use location::Location;
 #[derive(Debug, Clone)]
 pub struct Store {
     place: Place,
+    keys: Keys,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +88,7 @@ pub struct Damaged {
 #[derive(Debug)]
 pub struct Partial {
     kind: PartialKind,
+    keys: Option<Keys>,
 }
 
 #[derive(Debug)]
@@ -98,6 +101,7 @@ enum PartialKind {
 #[derive(Debug, Clone)]
 pub struct Source {
     kind: SourceKind,
+    keys: Option<Keys>,
 }
 
 #[derive(Debug, Clone)]
@@ -125,7 +129,7 @@ pub type Pump = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 impl Store {
     /// The store in a directory; nothing is made until something is kept.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { place: Place::Directory(Directory::at(directory.into())) }
+        Self { place: Place::Directory(Directory::at(directory.into())), keys: Keys::default() }
     }
 
     /// The store at a location; an object store's credentials are in the environment.
@@ -134,9 +138,15 @@ impl Store {
             Location::Directory(path) => Ok(Self::at(path)),
             Location::Bucket(url) => {
                 let bucket = Bucket::open(url.clone(), environment)?;
-                Ok(Self { place: Place::Bucket(bucket) })
+                Ok(Self { place: Place::Bucket(bucket), keys: Keys::default() })
             }
         }
+    }
+
+    /// The same with what its archives are encrypted to and opened with.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Where it is, for people.
@@ -199,7 +209,8 @@ impl Store {
             }
             Place::Bucket(bucket) => PartialKind::Remote(bucket.begin(id).await?),
         };
-        Ok(Partial { kind })
+        let keys = self.keys.encryption().map(|_| self.keys.clone());
+        Ok(Partial { kind, keys })
     }
 
     /// Everything that is there: snapshots newest first, then what is none, oldest first.
@@ -211,6 +222,12 @@ impl Store {
             })?,
             Place::Bucket(bucket) => bucket.entries().await?,
         };
+        for entry in &mut entries {
+            if let Entry::Complete(stored) = entry {
+                let encryption = &stored.manifest.archive.encryption;
+                stored.archive.keys = encryption.as_ref().map(|_| self.keys.clone());
+            }
+        }
         entries.sort_by_key(|entry| match entry {
             Entry::Complete(stored) => {
                 (0, std::cmp::Reverse(Some(stored.manifest.created_at)), None)
@@ -366,6 +383,11 @@ impl Partial {
         }
     }
 
+    /// What the archive has to be encrypted with, where it has to.
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
     /// Takes the archive under this name, of about so many bytes.
     pub async fn writer(&self, name: &str, expected: u64) -> Result<(Sink, Pump), Refusal> {
         match &self.kind {
@@ -383,10 +405,11 @@ impl Partial {
 
     /// What was written of the archive.
     pub fn archive(&self, archive: &Archive) -> Source {
-        match &self.kind {
+        let source = match &self.kind {
             PartialKind::Local(partial) => Source::file(partial.directory().join(&archive.file)),
             PartialKind::Remote(partial) => partial.archive(&archive.file, archive.bytes),
-        }
+        };
+        Source { keys: self.keys.clone(), ..source }
     }
 
     /// Writes the manifest and gives the snapshot its name: from now on it is there. Says where.
@@ -410,7 +433,12 @@ fn idle() -> Pump {
 
 impl Source {
     fn file(path: PathBuf) -> Self {
-        Self { kind: SourceKind::File(path) }
+        Self { kind: SourceKind::File(path), keys: None }
+    }
+
+    /// What opens it, where it is encrypted.
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
     }
 
     /// Where it is, for people.

@@ -101,6 +101,7 @@ fn archive(bytes: usize) -> Archive {
         bytes: bytes as u64,
         dump_bytes: 0,
         sha256: String::new(),
+        encryption: None,
         seconds: None,
         table_bytes: None,
     }
