@@ -85,7 +85,9 @@ async fn choose(request: &VerifyRequest, past: &Past) -> Result<Vec<OnShelf>, Re
 
 /// One that is there and can't be read is not as it should be; one that is not there was mistyped.
 fn not_found(id: &str, refusal: Refusal) -> Refusal {
-    let is_unknown = refusal.to_string().starts_with(&format!("no snapshot `{id}`"));
+    let said = refusal.to_string();
+    let is_unknown = said.starts_with(&format!("no snapshot `{id}`"))
+        || said.starts_with("there is no snapshot");
     if is_unknown { refusal } else { refusal.with_exit(Exit::SnapshotFailed) }
 }
 
@@ -256,11 +258,16 @@ fn answer(request: &VerifyRequest, record: &Record) -> Answer {
             ],
         };
     }
+    let (verdict, exit) = match all {
+        // Whoever has nothing has nothing that is good.
+        0 => (Verdict::Error, Exit::SnapshotFailed),
+        _ => (Verdict::Ok, Exit::Ok),
+    };
     let sentence = match all {
         0 => format!("there is no snapshot in {}", request.store.place()),
         _ => format!("{} good, {how}", plural(all, "snapshot")),
     };
     let hints =
         if all == 0 { vec!["take one: rowsafe snapshot create".to_owned()] } else { Vec::new() };
-    Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints }
+    Answer { verdict, exit, sentence, hints }
 }

@@ -151,7 +151,7 @@ fn an_interrupted_one_leaves_nothing() {
         let dumping = scene.flag("dumping");
         running.wait_for("pg_dump runs", move || dumping.exists());
         running.signal(signal);
-        let _ = running.finish().exits(exit).says("nothing of the snapshot is kept");
+        let _ = running.finish().exits(exit).prints("nothing of the snapshot is kept");
         assert_eq!(scene.kept(), [""; 0]);
         assert_eq!(scene.steps().last().map(String::as_str), Some("finished"));
         scene.wait_until_left_alone();
