@@ -149,6 +149,11 @@ fn by_others(meanwhile: &[&Lost]) -> Option<String> {
 /// The command that brings back what went: in place for tables that are gone or empty, beside the
 /// database for everything else.
 fn way_back(kept: &Kept, comparison: &Comparison) -> String {
+    if let Some(elsewhere) = &kept.elsewhere {
+        // The restore of what it can't bring back says how that is done.
+        let says_how = || format!("rowsafe restore {}", kept.id);
+        return elsewhere.restore.clone().unwrap_or_else(says_how);
+    }
     let only_unplanned = comparison.losses().any(|lost| !lost.planned);
     let concerns =
         |change: &TableChange| change.losses.iter().any(|lost| !(only_unplanned && lost.planned));
@@ -206,6 +211,11 @@ fn lost(record: &Record, sentence: String) -> Answer {
 
 /// What the snapshot holds of what was lost, and how to put it back.
 fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
+    if let Some(elsewhere) = &kept.elsewhere {
+        let mut said = vec![format!("snapshot {} is {}", kept.id, elsewhere.said())];
+        said.extend(elsewhere.ways_back());
+        return said;
+    }
     if kept.left_out.is_empty() {
         let rows = plural(kept.rows, "row");
         return vec![

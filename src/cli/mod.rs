@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod doctor;
 mod explain;
 mod init;
@@ -70,6 +71,7 @@ pub fn main() -> Exit {
         Command::Doctor(args) => doctor::main(&args, &context),
         Command::Snapshot(args) => snapshot::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
+        Command::Diff(args) => diff::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),
     }

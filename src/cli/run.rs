@@ -102,6 +102,7 @@ pub fn planning(
         new_database: args.new_database,
         store: store(settings, context)?,
         min_free_space: settings.min_free_space.value,
+        driver: settings.driver()?,
         tools: tools(settings),
         counting: counting(settings),
         render_timeout: settings.render_timeout.value,

@@ -74,7 +74,16 @@ fn shown(invocation: &Invocation) -> String {
     line(&words)
 }
 
-/// The same of words.
+/// The same of words. An option with its value reads better without quotes, and needs none.
 fn line(words: &[String]) -> String {
-    shell_words::join(mask_words(words))
+    let is_plain = |word: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@%".contains(&byte);
+        word.starts_with("--") && word.bytes().all(plain)
+    };
+    let words = mask_words(words);
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| if is_plain(word) { word.into() } else { shell_words::quote(word) })
+        .collect();
+    words.join(" ")
 }

@@ -81,6 +81,20 @@ pub enum Step {
         /// Its id.
         id: String,
     },
+    /// The snapshot was taken by something else, which holds it.
+    SnapshotHeld {
+        /// Its id.
+        id: String,
+        /// `command` or `pgbackrest`.
+        driver: String,
+        /// What it is called there.
+        reference: String,
+        /// The command line that brings it back, where one is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restore: Option<String>,
+        /// Whether it was found to be there.
+        verified: bool,
+    },
     /// The command is about to be started.
     ChildStarting,
     /// The command was started.

@@ -84,7 +84,9 @@ impl<'a> Told<'a> {
                 self.command.clone_from(command);
                 self.database.clone_from(database);
             }
-            Step::SnapshotVerified { id } => self.snapshot = Some(id),
+            Step::SnapshotVerified { id } | Step::SnapshotHeld { id, .. } => {
+                self.snapshot = Some(id);
+            }
             _ => {}
         }
         self.time = time;
@@ -153,6 +155,12 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
         Step::SnapshotRemoving { id } => (
             format!("while it removed snapshot {id}, which is not offered any more"),
             Some("remove the rest: rowsafe snapshot prune".to_owned()),
+        ),
+        Step::SnapshotHeld { id, reference, .. } => (
+            format!(
+                "before the command was started; nothing was run, and snapshot {id} is {reference}"
+            ),
+            None,
         ),
         Step::ChildStarting => {
             (format!("as it started the command, which may have run; {kept}"), compare)

@@ -27,7 +27,7 @@ use crate::snapshot::{new_id, store, verify};
 /// has the snapshot afterwards.
 pub async fn take(mut taking: Taking<'_>, scope: &Scope) -> Result<Inventory, Refusal> {
     let request = taking.request;
-    let tool = tool(request.tools, taking.record).await?;
+    let means = taking.means().await?;
     let begun = Instant::now();
     taking.observer.notice(Event::Working("locking and listing the tables"));
     let held = Held::hold(request.target, request.counting).await?;
@@ -40,12 +40,12 @@ pub async fn take(mut taking: Taking<'_>, scope: &Scope) -> Result<Inventory, Re
         rows: inventory.rows(),
         took: begun.elapsed(),
     });
-    taking.keep(held, &inventory, &tool, scope).await?;
+    taking.keep_by(&means, held, &inventory, scope).await?;
     Ok(inventory)
 }
 
-/// The tool that will take the snapshot, checked against the server before any work is done.
-pub async fn tool(tools: &Tools, record: &Record) -> Result<ToolVersion, Refusal> {
+/// The pg_dump that will take the snapshot, checked against the server before any work is done.
+pub(super) async fn tool(tools: &Tools, record: &Record) -> Result<ToolVersion, Refusal> {
     let version = tools::version(&tools.dump).await?;
     if let Some(reached) = &record.database {
         let identity = &reached.identity;
@@ -75,7 +75,7 @@ struct Proven {
 
 impl Taking<'_> {
     /// Keeps what the scope says of what is held, and lets it go.
-    pub async fn keep(
+    pub(super) async fn dump_and_verify(
         &mut self,
         held: Held,
         inventory: &Inventory,
@@ -111,8 +111,7 @@ impl Taking<'_> {
         let choice = Choice::of(held.listed(), inventory.large_objects, scope);
         let warning = choice.warning.clone().or_else(|| scope.warning());
         if let Some(warning) = warning {
-            self.observer.notice(Event::Warning(&warning));
-            self.record.warnings.push(warning);
+            self.warn(warning);
         }
         choice
     }
@@ -202,8 +201,7 @@ impl Taking<'_> {
             let warning = format!(
                 "`{table}` belongs to extension `{extension}`, and pg_dump leaves rows of it out: they are not in the snapshot"
             );
-            self.observer.notice(Event::Warning(&warning));
-            self.record.warnings.push(warning);
+            self.warn(warning);
         }
         Ok(verified)
     }
@@ -221,6 +219,20 @@ impl Taking<'_> {
         let (schema, scope) = manifest::version(&tables, is_whole);
         Manifest {
             schema,
+            pg_dump_version: tool.text.clone(),
+            scope,
+            tables,
+            large_objects,
+            archive: proven.archive,
+            verified: proven.verified,
+            ..self.about(id, inventory).await
+        }
+    }
+
+    /// What a manifest says of any snapshot: of what it is, and what for.
+    pub(super) async fn about(&self, id: &str, inventory: &Inventory) -> Manifest {
+        Manifest {
+            schema: String::new(),
             id: id.to_owned(),
             created_at: jiff::Timestamp::now(),
             rowsafe_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -228,16 +240,23 @@ impl Taking<'_> {
             revisions: self.record.revisions.before.clone(),
             command: secret::mask_words(self.request.command),
             git_commit: git_commit().await,
-            pg_dump_version: tool.text.clone(),
-            scope,
-            tables,
-            large_objects,
-            archive: proven.archive,
-            verified: proven.verified,
+            pg_dump_version: String::new(),
+            scope: String::new(),
+            tables: Vec::new(),
+            large_objects: 0,
+            archive: Archive::default(),
+            verified: Verified::default(),
+            elsewhere: None,
         }
     }
 
-    fn step(&self, step: Step) -> Result<(), Refusal> {
+    /// Says and notes something to know.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.observer.notice(Event::Warning(&warning));
+        self.record.warnings.push(warning);
+    }
+
+    pub(super) fn step(&self, step: Step) -> Result<(), Refusal> {
         self.journal.record(step).map_err(Refusal::from)
     }
 }

@@ -12,6 +12,7 @@ pub mod model;
 mod planned;
 pub mod prometheus;
 pub mod reference;
+pub mod restoring;
 mod sarif;
 mod shelf;
 mod shelf_model;

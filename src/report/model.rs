@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::shelf_model::{self, FileModel, Shelved};
 
+use super::restoring;
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -41,6 +42,8 @@ pub struct Report<'a> {
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Snapshot<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<restoring::Model<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Child<'a>>,
     tables: Vec<TableModel<'a>>,
@@ -178,6 +181,16 @@ struct Snapshot<'a> {
     verified: bool,
     scope: &'a str,
     of_tables: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<ElsewhereModel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ElsewhereModel<'a> {
+    driver: &'a str,
+    program: &'a str,
+    reference: &'a str,
+    restore: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -277,6 +290,7 @@ impl<'a> Report<'a> {
             keep: record.keep.as_ref().map(keep),
             warnings: &record.warnings,
             snapshot: snapshot(record),
+            restore: record.restore.as_ref().map(restoring::Model::of),
             child: child(record),
             tables: tables(record),
             checks: record.checks.iter().map(check).collect(),
@@ -357,9 +371,15 @@ fn snapshot(record: &Record) -> Option<Snapshot<'_>> {
         dump_bytes: kept.dump_bytes,
         tables: kept.tables,
         rows: kept.rows,
-        verified: true,
+        verified: kept.is_verified(),
         scope: &kept.scope,
         of_tables: kept.of_tables,
+        elsewhere: kept.elsewhere.as_ref().map(|elsewhere| ElsewhereModel {
+            driver: &elsewhere.driver,
+            program: &elsewhere.program,
+            reference: &elsewhere.reference,
+            restore: elsewhere.restore.as_deref(),
+        }),
     })
 }
 

@@ -117,9 +117,10 @@ async fn touched(ready: &Ready, ran: &Ran) -> Touched {
     }
 }
 
-/// The snapshot of this run.
+/// The snapshot of this run, where the store holds it.
 async fn kept(request: &RunRequest, record: &Record) -> Result<Option<Stored>, Refusal> {
-    let Some(kept) = &record.snapshot else { return Ok(None) };
+    let in_store = record.snapshot.as_ref().filter(|kept| kept.elsewhere.is_none());
+    let Some(kept) = in_store else { return Ok(None) };
     request.store.find(&kept.id).await.map(Some)
 }
 

@@ -132,6 +132,7 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let read = Arc::new(AtomicU64::new(0));
     let ((), ended) = through(stored.archive(), invocation, read, consume)
         .await
@@ -147,6 +148,7 @@ pub async fn stream(
 
 /// The archive's table of contents.
 pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let invocation = tools.restore_invocation().arg("--list");
     let read = Arc::new(AtomicU64::new(0));
     let list = |mut text: File| {

@@ -121,6 +121,12 @@ fn tell_of_differences(run: &RunRequest, inventory: &Inventory, record: &mut Rec
 }
 
 fn answer(kept: &Kept, place: &str, took: std::time::Duration) -> Answer {
+    if let Some(elsewhere) = &kept.elsewhere {
+        let (id, took) = (&kept.id, seconds(took));
+        let sentence = format!("snapshot {id} of everything: {}, {took}", elsewhere.said());
+        let hints = elsewhere.ways_back();
+        return Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints };
+    }
     let tables = if kept.tables == kept.of_tables {
         plural(kept.tables, "table")
     } else {

@@ -17,6 +17,7 @@ use crate::journal::{Journal, Proof, RunJournal, Step};
 use crate::record::shelf::Checked;
 use crate::record::{Answer, Record, Verdict};
 use crate::retention::State;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::store::{Store, Stored};
 use crate::snapshot::tools::{self, ToolVersion, Tools};
 use crate::snapshot::verify;
@@ -52,6 +53,12 @@ pub async fn verify(
     for on_shelf in chosen {
         let OnShelf { mut item, stored } = on_shelf;
         match stored {
+            // Whoever holds it is asked by its own means.
+            Some(stored) if stored.manifest.elsewhere.is_some() => {
+                if !request.snapshots.is_empty() {
+                    return Err(held_elsewhere(&stored).into());
+                }
+            }
             Some(stored) => {
                 let (checked, is_damaged) =
                     look(request, &stored, &tool, signals, observer, record).await?;
@@ -134,6 +141,13 @@ async fn looked(
     let checked = restore(request, stored, target, journal, signals).await?;
     note(journal, stored, Proof::Restored, &checked)?;
     Ok((checked, false))
+}
+
+/// What the store does not hold can't be read.
+fn held_elsewhere(stored: &Stored) -> Refusal {
+    let said = stored.manifest.elsewhere.as_ref().map(Elsewhere::said).unwrap_or_default();
+    let id = &stored.manifest.id;
+    Refusal::new(Exit::SnapshotFailed, format!("snapshot {id} can't be read here: it is {said}"))
 }
 
 fn stopped(signal: i32) -> Refusal {
@@ -258,14 +272,20 @@ fn answer(request: &VerifyRequest, record: &Record) -> Answer {
             ],
         };
     }
+    let elsewhere = record.shelf.iter().filter(|item| item.holder().is_some()).count() as u64;
+    let all = all - elsewhere;
+    let not_looked_at = match elsewhere {
+        0 => String::new(),
+        _ => format!("; {} held elsewhere and not looked at", plural(elsewhere, "snapshot")),
+    };
     let (verdict, exit) = match all {
         // Whoever has nothing has nothing that is good.
         0 => (Verdict::Error, Exit::SnapshotFailed),
         _ => (Verdict::Ok, Exit::Ok),
     };
     let sentence = match all {
-        0 => format!("there is no snapshot in {}", request.store.place()),
-        _ => format!("{} good, {how}", plural(all, "snapshot")),
+        0 => format!("there is no snapshot in {}{not_looked_at}", request.store.place()),
+        _ => format!("{} good, {how}{not_looked_at}", plural(all, "snapshot")),
     };
     let hints =
         if all == 0 { vec!["take one: rowsafe snapshot create".to_owned()] } else { Vec::new() };

@@ -20,6 +20,7 @@ pub mod reactions;
 pub mod relations;
 pub mod restore_point;
 pub mod rows;
+pub mod shape;
 pub mod touched;
 pub mod used;
 pub mod version_table;
