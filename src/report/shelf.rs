@@ -184,7 +184,7 @@ fn shown(item: &Item, now: Timestamp) -> String {
     ];
     if let Some(elsewhere) = &manifest.elsewhere {
         lines.push(("held", elsewhere.said()));
-        return finished(lines, manifest);
+        return finished(&lines, manifest);
     }
     lines.extend(item.proofs.read_back.map(|at| ("read back", moment(at))));
     match (&item.proofs.not_restored, item.proofs.restored) {
@@ -193,10 +193,10 @@ fn shown(item: &Item, now: Timestamp) -> String {
         (None, None) => lines.push(("restored", "not tried yet".to_owned())),
     }
     lines.extend(item.held.iter().map(|why| ("needed", why.clone())));
-    finished(lines, manifest)
+    finished(&lines, manifest)
 }
 
-fn finished(lines: Vec<(&str, String)>, manifest: &Manifest) -> String {
+fn finished(lines: &[(&str, String)], manifest: &Manifest) -> String {
     let head: String = lines.iter().map(|(label, text)| labelled(label, text)).collect();
     let objects = match manifest.large_objects {
         0 => String::new(),

@@ -169,7 +169,7 @@ impl<'a> Told<'a> {
         match &entry.step {
             Step::Begun { action, .. } => self.action = *action,
             Step::SnapshotVerified { id } | Step::SnapshotHeld { id, .. } => {
-                self.snapshot = Some(id)
+                self.snapshot = Some(id);
             }
             Step::ChildStarting => self.command_started = true,
             Step::Compared { verdict } => self.verdict = Some(verdict),

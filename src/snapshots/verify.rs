@@ -54,21 +54,20 @@ pub async fn verify(
         let OnShelf { mut item, stored } = on_shelf;
         match stored {
             // Whoever holds it is asked by its own means.
-            Some(stored) if stored.manifest.elsewhere.is_some() => {
-                if !request.snapshots.is_empty() {
-                    return Err(held_elsewhere(&stored).into());
-                }
+            Some(stored) if item.holder().is_some() && !request.snapshots.is_empty() => {
+                return Err(held_elsewhere(&stored).into());
             }
-            Some(stored) => {
+            Some(stored) if item.holder().is_none() => {
                 let (checked, is_damaged) =
                     look(request, &stored, &tool, signals, observer, record).await?;
                 item.state = if is_damaged { State::Damaged } else { State::Good };
                 item.problem.clone_from(&checked.problem);
                 item.checked = Some(checked);
             }
-            // What the listing says of it is all that there is to be said.
+            // It may be at work, and is not offered anyway.
             None if item.state == State::HalfWritten => continue,
-            None => {}
+            // What the listing says of it is all that there is to be said.
+            _ => {}
         }
         record.shelf.push(item);
     }
