@@ -4,6 +4,7 @@ pub mod shelf;
 
 use std::collections::BTreeSet;
 
+use crate::aftermath::Incident;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
@@ -48,6 +49,8 @@ pub struct Record {
     pub comparison: Option<Comparison>,
     /// What `rowsafe doctor` looked at.
     pub checks: Vec<Check>,
+    /// What `rowsafe incident` found.
+    pub incident: Option<Box<Incident>>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
     /// The snapshots that `rowsafe snapshot` speaks of.
@@ -416,6 +419,8 @@ pub enum Verdict {
     Failed,
     /// Rows, columns or values are gone that nobody had named.
     Lost,
+    /// Something was gone that nobody had named, and was put back.
+    Restored,
     /// Interrupted, nothing was lost.
     Stopped,
     /// rowsafe could not do its part.
@@ -430,6 +435,7 @@ impl Verdict {
             Self::Blocked => "blocked",
             Self::Failed => "failed",
             Self::Lost => "lost",
+            Self::Restored => "restored",
             Self::Stopped => "stopped",
             Self::Error => "error",
         }

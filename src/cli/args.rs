@@ -74,6 +74,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Say what a restore would put back; nothing is changed
     Diff(DiffArgs),
+    /// After a loss: what is gone, how bad it is, why, where the rows still are, what to do
+    Incident(IncidentArgs),
     /// Show every setting and where it comes from
     Config(ConfigArgs),
     /// Say what a rule finds, what is lost, and how to agree to it
@@ -301,6 +303,9 @@ pub struct RestoreArgs {
     /// Only this table
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
+    /// Only the values of this column, over those of now
+    #[arg(long, value_name = "COLUMN", requires = "table", conflicts_with = "mode")]
+    pub column: Vec<String>,
     /// Put back what is gone beside what is there, or make a table as it was
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub mode: Mode,
@@ -357,12 +362,51 @@ pub struct DiffArgs {
     /// Only this table
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
+    /// Only the values of this column, over those of now
+    #[arg(long, value_name = "COLUMN", requires = "table", conflicts_with = "mode")]
+    pub column: Vec<String>,
     /// What `rowsafe restore` would do in this mode
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub mode: Mode,
     /// How to print the report
     #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
     pub format: report::Format,
+}
+
+/// `rowsafe incident`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe incident\n  \
+    rowsafe incident -- alembic upgrade head\n  \
+    rowsafe incident --output markdown=incident.md\n\n\
+    Exit codes:\n  \
+    0 nothing is missing as far as can be told\n  \
+    2 usage or configuration\n  \
+    5 rows are missing, or may be\n  \
+    7 database unreachable, missing, or not the one on record\n  \
+    130, 143 interrupted")]
+pub struct IncidentArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Which tables are counted: auto (all but those in whose files deleted rows may still be),
+    /// all, none
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    pub count: String,
+    /// How to print the report; `--output markdown=PATH` writes it to a file
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: IncidentFormat,
+    /// The migration command, where it names the database
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// How an incident is printed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum IncidentFormat {
+    #[default]
+    Human,
+    Json,
+    Markdown,
 }
 
 /// The mistake, and where a migration command stands without `--` in front, that it is missing.

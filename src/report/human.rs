@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::findings::{self, WIDTH, wrapped};
-use super::planned;
-use super::restoring;
-use super::shelf;
+use super::{incident, planned, restoring, shelf};
 use crate::finding::{Finding, Severity};
 use crate::record::{Answer, ChildOutcome, Reached, Record, SwapPlan, Verdict};
 use crate::text::clean::clean;
@@ -65,6 +63,12 @@ pub fn report(record: &Record) -> String {
             out.push_str(&labelled("database", &place(reached)));
         }
         out.push_str(&restoring::human(plan));
+    } else if let Some(found) = &record.incident {
+        if let Some(reached) = &record.database {
+            out.push_str(&labelled("database", &place(reached)));
+        }
+        out.push_str(&incident::human(found));
+        out.push('\n');
     } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));

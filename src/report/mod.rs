@@ -6,6 +6,7 @@ mod findings;
 mod github;
 mod gitlab;
 pub mod human;
+pub mod incident;
 mod json;
 mod junit;
 pub mod model;

@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use super::shelf_model::{self, FileModel, Shelved};
-
+use super::incident::model::IncidentModel;
 use super::restoring;
+use super::shelf_model::{self, FileModel, Shelved};
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -56,6 +56,8 @@ pub struct Report<'a> {
     snapshots: Vec<Shelved<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<FileModel<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<IncidentModel<'a>>,
     phases: Vec<Phase>,
 }
 
@@ -301,6 +303,7 @@ impl<'a> Report<'a> {
                 .map(|kept| kept.id.as_str()),
             snapshots: shelf_model::snapshots(record),
             files: record.files.iter().map(FileModel::of).collect(),
+            incident: record.incident.as_deref().map(IncidentModel::of),
             phases: record
                 .phases
                 .iter()

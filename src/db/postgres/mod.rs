@@ -7,6 +7,7 @@ pub mod belongings;
 pub mod catalog;
 pub mod dependents;
 pub mod event_triggers;
+pub mod evidence;
 pub mod exchange;
 pub mod functions;
 pub mod health;
