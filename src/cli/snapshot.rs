@@ -16,6 +16,7 @@ use crate::config::{Flags, Origin, Setting, Settings, env};
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::Journal;
+use crate::report::{Format, human};
 use crate::secret::mask_urls;
 use crate::snapshots::create::{CreateRequest, create};
 use crate::snapshots::list::{ListRequest, list};
@@ -120,7 +121,18 @@ fn scheduling(args: &ScheduleArgs, context: &Context) -> Exit {
         let settings = settings(&args.store, args.database.as_ref(), context)?;
         Ok(schedule(&scheduled(args, &settings, context)?, record)?)
     });
-    context.product(&record, args.store.format)
+    // What is printed may be piped into a crontab: the answer stands beside it.
+    match args.store.format {
+        Format::Human => {
+            let exit = context.said(&record);
+            if record.files.is_empty() {
+                exit
+            } else {
+                context.printed(&record, |printer| printer.document(&human::files(&record)))
+            }
+        }
+        format => context.product(&record, format),
+    }
 }
 
 fn scheduled(

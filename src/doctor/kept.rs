@@ -13,6 +13,7 @@ use crate::policy::SnapshotMode;
 use crate::record::Check;
 use crate::request::RunRequest;
 use crate::snapshot::Manifest;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::{bytes, plural, seconds};
 
@@ -66,9 +67,20 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         manifest.database.oid == identity.database_oid
             && manifest.database.system_identifier == identity.system_identifier
     };
+    let known = match crate::snapshots::known_damaged(&request.run.journal) {
+        Ok(known) => known,
+        Err(refusal) => return (Check::refused(NAME, &refusal), None),
+    };
+    let (broken, stored): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|stored| known.contains(&stored.manifest.id));
+    damaged.extend(broken.iter().map(|stored| {
+        format!("snapshot {} is damaged: rowsafe snapshot verify says how", stored.manifest.id)
+    }));
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
     // What holds only the tables that were at risk is no way back for all of it.
-    let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL);
+    let is_verified =
+        |manifest: &Manifest| manifest.elsewhere.as_ref().is_none_or(Elsewhere::is_verified);
+    let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL && is_verified(manifest));
     let mut check = match (last, request.rpo) {
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),
         (None, Some(_)) => {
@@ -82,8 +94,11 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
 }
 
 fn aged(name: &'static str, last: &Manifest, age: Duration, rpo: Option<Duration>) -> Check {
-    let rows = plural(last.verified.rows, "row");
-    let said = format!("{} is {} old, verified with {rows}", last.id, seconds(age));
+    let how = match &last.elsewhere {
+        Some(elsewhere) => elsewhere.said(),
+        None => format!("verified with {}", plural(last.verified.rows, "row")),
+    };
+    let said = format!("{} is {} old, {how}", last.id, seconds(age));
     match rpo {
         Some(rpo) if age > rpo => Check::failed(name, format!("{said}; rpo is {}", seconds(rpo)))
             .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule"),

@@ -148,6 +148,7 @@ fn shown(item: &Item, now: Timestamp) -> String {
     let moment =
         |at: Timestamp| format!("{}, {} ago", at.strftime("%Y-%m-%d %H:%M:%S UTC"), age(at, now));
     let database = &manifest.database;
+    let version = database.server_version.split(' ').next().unwrap_or_default();
     let or_none = |words: &[String], none: &str| match words {
         [] => none.to_owned(),
         words => words.join(", "),
@@ -160,7 +161,7 @@ fn shown(item: &Item, now: Timestamp) -> String {
     let mut lines = vec![
         ("snapshot", item.id.clone()),
         ("taken", moment(item.taken)),
-        ("database", format!("{}, PostgreSQL {}", database.server, database.server_version)),
+        ("database", format!("{}, PostgreSQL {version}", database.server)),
         (
             "",
             format!(
@@ -172,7 +173,7 @@ fn shown(item: &Item, now: Timestamp) -> String {
                 }
             ),
         ),
-        ("before", command),
+        ("command", command),
         ("revision", or_none(&manifest.revisions, "none")),
         ("commit", commit.to_owned()),
         ("size", format!("{} → {}", bytes(manifest.archive.dump_bytes), bytes(item.bytes))),
@@ -239,7 +240,7 @@ fn pruned(shelf: &[Item], now: Timestamp) -> String {
 }
 
 /// The files as they are, each below its path; a line for cron as it is, because it is piped on.
-fn files(files: &[Written]) -> String {
+pub(super) fn files(files: &[Written]) -> String {
     let text = files.iter().map(|file| match (file.done, file.path.as_str()) {
         (_, "") => file.text.clone(),
         ("unchanged", path) => format!("# {path}: unchanged\n"),

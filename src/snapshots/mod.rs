@@ -11,11 +11,18 @@ mod shelf;
 pub mod show;
 pub mod verify;
 
+use std::collections::BTreeSet;
+
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::{Action, Journal, Run, RunJournal, Step};
 use crate::record::Record;
 use crate::run::exit_of;
+
+/// The snapshots of which the last look said that they are not what was written.
+pub fn known_damaged(journal: &Journal) -> Result<BTreeSet<String>, Refusal> {
+    Ok(shelf::past(journal)?.damaged())
+}
 
 /// Starts the record of a command that takes, checks or removes snapshots.
 fn begin(journal: &Journal, record: &mut Record) -> Result<RunJournal, Refusal> {

@@ -54,6 +54,7 @@ struct Told<'a> {
     action: Action,
     snapshot: Option<&'a str>,
     restoring: Option<(&'a str, &'a str)>,
+    exchanging: Option<&'a str>,
     is_put_back: bool,
     command_started: bool,
     verdict: Option<&'a str>,
@@ -79,6 +80,12 @@ impl Past {
     pub fn proofs(&self, id: &str) -> (Proofs, Option<String>) {
         let look = self.looks.get(id).cloned().unwrap_or_default();
         (look.proofs, look.problem)
+    }
+
+    /// The snapshots of which the last look said that they are not what was written.
+    pub fn damaged(&self) -> BTreeSet<String> {
+        let damaged = self.looks.iter().filter(|(_, look)| look.problem.is_some());
+        damaged.map(|(id, _)| id.clone()).collect()
     }
 
     /// Why the snapshot of this database may not be removed.
@@ -149,6 +156,7 @@ impl<'a> Told<'a> {
             action: Action::Unknown,
             snapshot: None,
             restoring: None,
+            exchanging: None,
             is_put_back: false,
             command_started: false,
             verdict: None,
@@ -165,6 +173,12 @@ impl<'a> Told<'a> {
             Step::Compared { verdict } => self.verdict = Some(verdict),
             Step::RestoreStarted { snapshot, into, .. } => self.restoring = Some((snapshot, into)),
             Step::RestoreFinished { .. } => self.is_put_back = true,
+            Step::ExchangeStarted { database, .. } => self.exchanging = Some(database),
+            // What was restored beside the database is the database from now on.
+            Step::ExchangeFinished { .. } => {
+                self.restoring =
+                    self.restoring.map(|(id, into)| (id, self.exchanging.unwrap_or(into)));
+            }
             Step::Finished { exit } => self.exit = Some(*exit),
             // Somebody else told a person that this run has no end.
             Step::Seen => return,
@@ -292,6 +306,14 @@ mod tests {
         assert_eq!(held(&[]).as_deref(), Some(why));
         let done = [&put_back("shop")[..], &[finished(0)]].concat();
         assert_eq!(held(&[("back", &done)]), None);
+        let (database, new, kept) = ("shop".to_owned(), "shop_new".to_owned(), "old".to_owned());
+        let exchange = [
+            Step::ExchangeStarted { database, new, kept: kept.clone() },
+            Step::ExchangeFinished { kept },
+            finished(0),
+        ];
+        let swapped = [&put_back("shop_new")[..], &exchange].concat();
+        assert_eq!(held(&[("swap", &swapped)]), None);
         for not_back in [
             // Nobody agreed, it failed, or it went somewhere else.
             [&put_back("shop")[..], &[finished(5)]].concat(),

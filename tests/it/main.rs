@@ -45,6 +45,7 @@ mod run;
 mod schema;
 mod selftest;
 mod snapshot;
+mod snapshots;
 mod thresholds;
 mod tools;
 mod truth;

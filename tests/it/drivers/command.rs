@@ -38,6 +38,9 @@ fn held(scene: &Scene) -> Value {
 fn what_is_lost_comes_back_by_the_way_that_was_named() {
     needs_postgres!();
     let scene = scene("driver_command", &[CREATE, VERIFY, RESTORE]);
+    scene.sandbox.write("none.sql", "DROP TABLE users;\n");
+    let planned = scene.rowsafe("plan").args(["--sql", "none.sql"]).run().exits(Exit::Blocked);
+    let _ = planned.prints("every table: 1 table").prints("`sh` takes the snapshot, and holds it");
     let outcome = scene.run("psql -qX \"$DB\" -c 'TRUNCATE users'").with_report().run();
     let outcome =
         outcome.exits(Exit::Loss).says("1,000 rows of users").says(", verified by its `verify`");
@@ -56,6 +59,8 @@ fn what_is_lost_comes_back_by_the_way_that_was_named() {
     assert_eq!((&held["restore"], &held["verified"]), (&elsewhere["restore"], &true.into()));
     assert_eq!(held["reference"], elsewhere["reference"]);
     let outcome = outcome.says(&format!("bring it back: {way_back}"));
+    let doctor = scene.rowsafe("doctor").args(["--format", "json"]).run().exits(Exit::Ok);
+    let _ = doctor.prints("`sh` takes snapshots, and holds them").prints("held by `sh`, verified");
     // rowsafe says how, and does not run it.
     let told = scene.rowsafe("restore").arg(id).run().exits(Exit::NoAnswer);
     let _ = told.says("can't put back").says(way_back);
@@ -76,6 +81,10 @@ fn values_are_compared_all_the_same() {
     let _ = outcome.says("has not verified it").says("[snapshot-command] has no `restore`");
     let outcome = scene.run(HARMLESS).with_report().run().exits(Exit::Ok);
     assert_eq!(outcome.json()["snapshot"]["verified"], false);
+    // What nobody has looked at is no snapshot to rely on.
+    let doctor = scene.rowsafe("doctor").args(["--format", "json"]).run().exits(Exit::Ok);
+    let doctor = doctor.prints("nothing says whether one is there");
+    let _ = doctor.prints("there is none of this database that holds everything");
     assert_eq!(held(&scene)["verified"], false);
 }
 

@@ -170,6 +170,11 @@ fn the_printed_command_brings_the_lost_rows_back() {
     // What happens afterwards is no hindrance: rows, and a backup that is later than the point.
     scene.db.execute("CREATE TABLE later (id int)");
     archiving.pgbackrest(&["--type=incr", "backup"]);
+    archiving.configure(&scene, &archiving.words, "");
+    let doctor = scene.rowsafe("doctor").args(["--format", "json"]).run().exits(Exit::Ok);
+    let doctor =
+        doctor.prints("WAL is archived; backup ").prints("the role may make restore points");
+    drop(doctor);
 
     let restored = archiving.ground.path().join("restored");
     let [before @ .., _] = archiving.words.as_slice() else { panic!("words") };
@@ -203,6 +208,11 @@ fn nothing_is_run_without_a_point_that_can_be_gone_back_to() {
     let _ = refused("stanza `shop` has no backup to start from: no valid backups")
         .says("--stanza=shop backup");
     archiving.pgbackrest(&["--type=full", "backup"]);
+
+    archiving.configure(&scene, &archiving.words, "rpo = '1ms'\n");
+    let doctor =
+        scene.rowsafe("doctor").args(["--format", "json"]).run().exits(Exit::DatabaseUnavailable);
+    let _ = doctor.prints("the last backup of stanza `shop` is");
 
     let function = "FUNCTION pg_create_restore_point(text)";
     let admin = scene.db.admin();
@@ -239,4 +249,7 @@ fn nothing_is_run_without_a_point_that_can_be_gone_back_to() {
     archiving.configure(&scene, &impatient, "");
     archiving.push_by("exit 1");
     let _ = refused(" check` exited with ").says("archive");
+    let doctor =
+        scene.rowsafe("doctor").args(["--format", "json"]).run().exits(Exit::DatabaseUnavailable);
+    let _ = doctor.prints(" check` exited with ");
 }
