@@ -1,5 +1,6 @@
 //! What has to hold after a trial.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rowsafe::exit::Exit;
@@ -86,7 +87,7 @@ impl Trial<'_> {
         let is_restored = self.work == Work::Restore;
         let found = if is_restored && !all.iter().all(|o| o.stderr.contains("nothing was changed"))
         {
-            Trip { before: whole, now, after, told: "" }.judge().harm
+            Trip { before: whole, now, after, told: &BTreeSet::new() }.judge().harm
         } else {
             differing(now, after)
         };
@@ -103,7 +104,7 @@ impl Trial<'_> {
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|one| one["damaged"].is_null() || one["damaged"] == false)
+            .filter(|one| one["state"] == "good")
             .filter_map(|one| one["id"].as_str().map(str::to_owned))
             .collect();
         if !matches!(self.fault, Fault::Truncated | Fault::BitFlipped) {
@@ -154,7 +155,8 @@ impl Trial<'_> {
             Work::Restore => {
                 self.must(outcome.code == Some(0), &[outcome], "it can't be restored again");
                 let after = state(&self.ground.database);
-                let judged = Trip { before: whole, now, after: &after, told: "" }.judge();
+                let judged =
+                    Trip { before: whole, now, after: &after, told: &BTreeSet::new() }.judge();
                 let found = [judged.harm, judged.missing].concat();
                 self.must(found.is_empty(), all, &found.join("\n"));
             }
