@@ -19,6 +19,15 @@ use crate::hint::Refusal;
 /// Bytes moved at a time.
 const CHUNK: usize = 256 * 1024;
 
+/// How much of an archive is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it, although pg_restore may have found what it wants before: its SHA-256 is known then.
+    Whole,
+    /// What pg_restore wants.
+    Wanted,
+}
+
 /// How a reading ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -26,7 +35,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// The last of what it said on standard error.
     pub said: String,
-    /// SHA-256 of the file, in hex; `None` when pg_restore stopped reading before its end.
+    /// SHA-256 of the file, in hex; `None` when it was not read to its end.
     pub sha256: Option<String>,
 }
 
@@ -37,6 +46,7 @@ pub struct Ended {
 pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
+    reading: Reading,
     read: Arc<AtomicU64>,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
 ) -> Result<(T, Ended), Refusal> {
@@ -58,7 +68,8 @@ pub async fn through<T: Send + 'static>(
         Refusal::new(Exit::SnapshotFailed, message).because(error)
     };
     let (reader, downloading) = archive.open().await.map_err(unreadable)?;
-    let feeding = tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), &read));
+    let feeding =
+        tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), reading, &read));
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
     let listening = async {
         let mut said = Vec::new();
@@ -83,7 +94,12 @@ fn last_line(said: &str) -> String {
 /// Decompresses the file into `sink`, hashing the file's bytes on the way.
 ///
 /// pg_restore may stop reading early, when it lists or has found what it wants: no error.
-fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<String>> {
+fn feed(
+    reader: Reader,
+    mut sink: File,
+    reading: Reading,
+    read: &AtomicU64,
+) -> io::Result<Option<String>> {
     let hashing = HashingReader { reader, digest: Sha256::new(), read };
     let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
     let mut buffer = vec![0; CHUNK];
@@ -94,13 +110,15 @@ fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<S
         }
         match sink.write_all(&buffer[..length]) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            Err(_) if reading == Reading::Wanted => return Ok(None),
+            Err(_) => break,
         }
     }
     drop(sink);
     let mut hashing = decoder.finish().into_inner();
-    // Whatever follows the last zstd frame belongs to the file too.
+    // Whatever follows belongs to the file too: what nobody decodes, and what is behind the last
+    // zstd frame.
     io::copy(&mut hashing, &mut io::sink())?;
     Ok(Some(hex(&hashing.digest.finalize())))
 }
@@ -132,37 +150,43 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
-    stored.manifest.refuse_elsewhere()?;
+    let ((), sha256) = ended_well(stored, invocation, Reading::Whole, consume).await?;
+    match sha256 {
+        Some(found) if found == stored.manifest.archive.sha256 => Ok(()),
+        _ => Err(damaged(stored)),
+    }
+}
+
+/// What pg_restore prints of definitions; the rest of the archive is not read.
+pub async fn text(stored: &Stored, invocation: &Invocation) -> Result<String, Refusal> {
+    let read = |mut text: File| {
+        let mut bytes = Vec::new();
+        text.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(ended_well(stored, invocation, Reading::Wanted, read).await?.0)
+}
+
+async fn ended_well<T: Send + 'static>(
+    stored: &Stored,
+    invocation: &Invocation,
+    reading: Reading,
+    consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
+) -> Result<(T, Option<String>), Refusal> {
     let read = Arc::new(AtomicU64::new(0));
-    let ((), ended) = through(stored.archive(), invocation, read, consume)
+    let (consumed, ended) = through(stored.archive(), invocation, reading, read, consume)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
         return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
     }
-    match ended.sha256 {
-        Some(found) if found != stored.manifest.archive.sha256 => Err(damaged(stored)),
-        _ => Ok(()),
-    }
+    Ok((consumed, ended.sha256))
 }
 
 /// The archive's table of contents.
 pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
-    stored.manifest.refuse_elsewhere()?;
     let invocation = tools.restore_invocation().arg("--list");
-    let read = Arc::new(AtomicU64::new(0));
-    let list = |mut text: File| {
-        let mut listing = Vec::new();
-        text.read_to_end(&mut listing)?;
-        Ok(String::from_utf8_lossy(&listing).into_owned())
-    };
-    let (listing, ended) = through(stored.archive(), &invocation, read, list)
-        .await
-        .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
-    if !ended.status.success() {
-        return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
-    }
-    Ok(toc::parse(&listing))
+    Ok(toc::parse(&text(stored, &invocation).await?))
 }
 
 fn damaged(stored: &Stored) -> Refusal {
