@@ -1,5 +1,6 @@
 //! What has to hold after a trial.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use tokio_postgres::NoTls;
 use super::strike::Fault;
 use super::trial::{Came, Ground, Work};
 use crate::harness::sandbox::files;
+use crate::harness::scene::steps;
 use crate::harness::{Database, Outcome, Sandbox};
 use crate::roundtrip::judged::{Trip, differing};
 use crate::roundtrip::state::State;
@@ -37,6 +39,12 @@ pub fn archives(sandbox: &Sandbox) -> Vec<PathBuf> {
     found
 }
 
+/// The last step that is in the journal.
+pub fn last_step(sandbox: &Sandbox) -> String {
+    let journal = sandbox.path().join(".rowsafe/journal.jsonl");
+    steps(&journal).pop().unwrap_or_else(|| "nothing".to_owned())
+}
+
 /// A trial that is over.
 pub struct Trial<'a> {
     pub ground: &'a Ground,
@@ -44,6 +52,8 @@ pub struct Trial<'a> {
     pub work: Work,
     pub fault: Fault,
     pub seed: u64,
+    /// What does not hold, with what was said.
+    pub wrong: RefCell<Vec<String>>,
 }
 
 impl Trial<'_> {
@@ -66,6 +76,8 @@ impl Trial<'_> {
         }
         Came {
             has_struck: false,
+            last_step: String::new(),
+            wrong: self.wrong.take(),
             code: all
                 .iter()
                 .find_map(|outcome| outcome.code.filter(|code| *code == 0))
@@ -79,7 +91,8 @@ impl Trial<'_> {
             return;
         }
         let said: String = all.iter().map(ToString::to_string).collect();
-        panic!("{} / {} / trial {}: {what}\n{said}", self.work, self.fault, self.seed);
+        let what = format!("{} / {} / trial {}: {what}\n{said}", self.work, self.fault, self.seed);
+        self.wrong.borrow_mut().push(what);
     }
 
     /// Every row and value of the moment before is there; what came is of the snapshot.
@@ -121,8 +134,7 @@ impl Trial<'_> {
     fn explained(&self, outcome: &Outcome, said: &str, all: &[Outcome]) {
         if outcome.signal.is_some() {
             let next = self.ground.rowsafe(self.sandbox, &["run", "--", "true"]).run();
-            let begun = self.sandbox.path().join(".rowsafe/journal.jsonl");
-            let steps = crate::harness::scene::steps(&begun);
+            let steps = steps(&self.sandbox.path().join(".rowsafe/journal.jsonl"));
             let is_over = steps.is_empty()
                 || steps.iter().filter(|step| *step == "begun").count() == 1
                     && steps.contains(&"finished".to_owned());

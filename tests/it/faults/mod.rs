@@ -61,9 +61,12 @@ fn nothing_is_lost_whatever_breaks() {
         matrix.entry(pair).or_default().push(came);
     }
     print(&matrix);
+    let wrong: Vec<&String> = matrix.values().flatten().flat_map(|came| &came.wrong).collect();
+    wrong.iter().for_each(|what| eprintln!("{what}"));
+    assert!(wrong.is_empty(), "{} things are wrong, see above", wrong.len());
 }
 
-/// Plays trials until none is left; a trial that finds something wrong panics and says what.
+/// Plays trials until none is left.
 fn played(
     at: usize,
     next: &AtomicUsize,
@@ -84,17 +87,26 @@ fn played(
 
 fn print(matrix: &BTreeMap<(Work, Fault), Vec<Came>>) {
     eprintln!(
-        "| while | broken | trials | struck | done all the same | stopped and said why | lost |"
+        "| while | broken | trials | struck | done all the same | stopped and said why | wrong |"
     );
     eprintln!("|---|---|---|---|---|---|---|");
     for ((work, fault), all) in matrix {
         let count = |is: fn(&&Came) -> bool| all.iter().filter(is).count();
         let done = count(|came| came.code == Some(Exit::Ok.code().into()) || came.is_lost_as_meant);
         eprintln!(
-            "| {work} | {fault} | {} | {} | {done} | {} | 0 |",
+            "| {work} | {fault} | {} | {} | {done} | {} | {} |",
             all.len(),
             count(|came| came.has_struck),
-            all.len() - done
+            all.len() - done,
+            count(|came| !came.wrong.is_empty())
         );
+    }
+    eprintln!("\n| rowsafe killed during | last step in the journal | trials |\n|---|---|---|");
+    for ((work, _), all) in matrix.iter().filter(|((_, fault), _)| *fault == Fault::Rowsafe) {
+        let mut steps: BTreeMap<&str, usize> = BTreeMap::new();
+        for came in all.iter().filter(|came| came.has_struck) {
+            *steps.entry(&came.last_step).or_default() += 1;
+        }
+        steps.iter().for_each(|(step, count)| eprintln!("| {work} | {step} | {count} |"));
     }
 }

@@ -1,5 +1,6 @@
 //! One trial: a database, some work on it, something that breaks, and a look at what is left.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ impl fmt::Display for Work {
     }
 }
 
-/// What came of a trial in which nothing was wrong.
+/// What came of a trial.
 pub struct Came {
     /// Something was there to be broken when it struck.
     pub has_struck: bool,
@@ -39,6 +40,10 @@ pub struct Came {
     pub code: Option<i32>,
     /// The run went to its end: what the command deletes is gone, said, and kept.
     pub is_lost_as_meant: bool,
+    /// The last step that was in the journal.
+    pub last_step: String,
+    /// What does not hold and has to.
+    pub wrong: Vec<String>,
 }
 
 const SEED: &str = "
@@ -70,7 +75,7 @@ impl Ground {
         Self { database: Database::on(server, name, "planted-in-a-trial").may_create_databases() }
     }
 
-    /// Plays one trial; what must hold and does not is a panic that shows it.
+    /// Plays one trial.
     pub fn play(&self, work: Work, fault: Fault, seed: u64) -> Came {
         let mut dice = Dice::of(seed);
         let sandbox = Sandbox::new();
@@ -85,12 +90,20 @@ impl Ground {
         }
         let now = checks::state(&self.database);
         let (has_struck, outcomes) = self.suffered(work, fault, &sandbox, &mut dice);
+        let last_step = checks::last_step(&sandbox);
         self.server().wait_until_ready();
         self.wait_until_left_alone();
         let after = checks::state(&self.database);
-        let trial = checks::Trial { ground: self, sandbox: &sandbox, work, fault, seed };
+        let trial = checks::Trial {
+            ground: self,
+            sandbox: &sandbox,
+            work,
+            fault,
+            seed,
+            wrong: RefCell::default(),
+        };
         let came = trial.check(&whole, &now, &after, &outcomes);
-        Came { has_struck, ..came }
+        Came { has_struck, last_step, ..came }
     }
 
     pub fn server(&self) -> &Arc<Server> {
