@@ -100,7 +100,6 @@ pub fn read() -> Environment {
 }
 
 /// Where this program is, for whoever starts it later.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn program() -> std::io::Result<std::path::PathBuf> {
     std::env::current_exe()
 }

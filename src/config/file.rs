@@ -202,6 +202,7 @@ struct RawCheck {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "a field is called as its key is")]
 struct RawRetention {
     keep_last: Option<Spanned<Text>>,
     keep_daily: Option<Spanned<Text>>,

@@ -7,7 +7,9 @@
 mod answer;
 mod apply;
 pub mod beside;
+mod columns;
 mod convert;
+mod definition;
 mod differ;
 mod order;
 mod pair;
@@ -55,6 +57,8 @@ pub struct RestoreRequest {
     pub snapshot: String,
     /// The tables asked for; empty means every one of which something is gone.
     pub tables: Vec<String>,
+    /// Columns of the one table asked for, whose values come back over those of now.
+    pub columns: Vec<String>,
     /// The parts asked for, by whoever knows what was lost; empty means everything that is gone.
     pub only: Vec<Part>,
     /// Whether rows of now may be overwritten.
@@ -149,6 +153,25 @@ async fn reach(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> Result<(Client, String), Refusal> {
+    let (client, database) = identify(request, stored, observer, record).await?;
+    let asked = |error| refusal(Exit::DatabaseUnavailable, "ask who else is at work", error);
+    if let Some(holder) = lock::acquire(&client).await.map_err(asked)? {
+        return Err(Refusal::new(
+            Exit::Blocked,
+            format!("another rowsafe is at work on this database: {}", holder.application),
+        )
+        .hint("wait until it has ended"));
+    }
+    Ok((client, database))
+}
+
+/// Connects to the database that the snapshot is of.
+async fn identify(
+    request: &RestoreRequest,
+    stored: &Stored,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> Result<(Client, String), Refusal> {
     let client = connect(&request.target, APPLICATION, &SessionOptions::default())
         .await
         .map_err(Refusal::from)?;
@@ -160,13 +183,6 @@ async fn reach(
     observer.notice(Event::Connected(&reached));
     record.database = Some(reached);
     refuse_another_database(stored, record)?;
-    if let Some(holder) = lock::acquire(&client).await.map_err(asked)? {
-        return Err(Refusal::new(
-            Exit::Blocked,
-            format!("another rowsafe is at work on this database: {}", holder.application),
-        )
-        .hint("wait until it has ended"));
-    }
     Ok((client, database))
 }
 
@@ -179,7 +195,19 @@ pub async fn in_place(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let (_lock, database) = reach(request, stored, observer, record).await?;
+    let (_lock, _) = reach(request, stored, observer, record).await?;
+    put_back(request, stored, journal, observer, record).await
+}
+
+/// The same for whoever has reached the database and holds its lock.
+pub async fn put_back(
+    request: &RestoreRequest,
+    stored: &Stored,
+    journal: &RunJournal,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> anyhow::Result<()> {
+    let database = record.database_name().to_owned();
     let session = Session::open(&request.target, &request.counting).await?;
     let prepared = prepare::prepare(request, stored, &session, observer).await?;
     let plan = prepared.plan(&stored.manifest);
@@ -222,9 +250,10 @@ pub async fn diff(
     record: &mut Record,
 ) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot).await?;
+    stored.manifest.refuse_elsewhere()?;
     record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
     refuse_older_tool(request, &stored).await?;
-    let (_lock, _) = reach(request, &stored, observer, record).await?;
+    identify(request, &stored, observer, record).await?;
     let session = Session::open(&request.target, &request.counting).await?;
     let prepared = prepare::prepare(request, &stored, &session, observer).await?;
     let plan = prepared.plan(&stored.manifest);

@@ -1,11 +1,18 @@
 //! The statements that put rows and values back.
 
 use super::RestoreMode;
+use super::columns::Return;
 use super::differ::Differ;
 use super::pair::{Pair, Unit, staged};
 use crate::hint::Refusal;
 use crate::record::Changed;
 use crate::text::name::quote;
+
+/// From so many rows on they are put back part by part, so that one sees how far it is.
+pub const LARGE: u64 = 100_000;
+
+/// Into so many parts.
+const PARTS: u64 = 20;
 
 /// What was really done with a unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,9 +29,10 @@ pub struct Done {
 
 impl Differ<'_, '_> {
     /// Puts the rows of these units back with one statement; foreign keys are checked at its end.
-    pub async fn insert(&self, units: &[&Unit<'_>]) -> Result<Vec<u64>, Refusal> {
-        let inserts: Vec<String> = units.iter().map(|unit| insertion(unit)).collect();
-        let names: Vec<String> = units.iter().map(|unit| unit.name().short()).collect();
+    pub async fn insert(&self, units: &[(&Unit<'_>, &Return)]) -> Result<Vec<u64>, Refusal> {
+        let inserts: Vec<String> =
+            units.iter().map(|(unit, found)| insertion(unit, found, "")).collect();
+        let names: Vec<String> = units.iter().map(|(unit, _)| unit.name().short()).collect();
         let what = format!("put rows back into {}", names.join(", "));
         if let [insert] = inserts.as_slice() {
             return Ok(vec![self.session.change(insert, &what).await?]);
@@ -40,7 +48,36 @@ impl Differ<'_, '_> {
         self.session.numbers(&sql, &what).await
     }
 
-    /// Puts values back where they are still NULL.
+    /// The same for one large table, part by part; `tell` hears how many rows are in.
+    pub async fn insert_parts(
+        &self,
+        unit: &Unit<'_>,
+        found: &Return,
+        mut tell: impl FnMut(u64),
+    ) -> Result<u64, Refusal> {
+        let what = format!("put rows back into {}", unit.name().short());
+        let size = format!(
+            "SELECT pg_relation_size('{}') / current_setting('block_size')::int8",
+            unit.staged
+        );
+        let blocks = self.session.numbers(&size, &what).await?[0];
+        // Rounded up: the last part ends beyond the last block.
+        let step = blocks / PARTS + 1;
+        let mut inserted = 0;
+        for part in 0..PARTS {
+            let (start, end) = (part * step, (part + 1) * step);
+            let sql = insertion(
+                unit,
+                found,
+                &format!(" AND s.ctid >= '({start},0)'::tid AND s.ctid < '({end},0)'::tid"),
+            );
+            inserted += self.session.change(&sql, &what).await?;
+            tell(inserted);
+        }
+        Ok(inserted)
+    }
+
+    /// Puts values back where they are still gone.
     pub async fn fill(&self, unit: &Unit<'_>, changed: &Changed) -> Result<u64, Refusal> {
         let Some(same) = unit.same_row().filter(|_| !changed.fill.is_empty()) else {
             return Ok(0);
@@ -51,13 +88,10 @@ impl Differ<'_, '_> {
             .iter()
             .map(|pair| {
                 let name = quote(&pair.live.name);
-                format!("{name} = coalesce({}, {})", pair.live(), pair.staged())
+                format!("{name} = coalesce({}, {})", pair.staged(), pair.live())
             })
             .collect();
-        let gone: Vec<String> = filled
-            .iter()
-            .map(|pair| format!("({} IS NULL AND {} IS NOT NULL)", pair.live(), pair.staged()))
-            .collect();
+        let gone: Vec<String> = filled.iter().map(|pair| unit.gone(pair)).collect();
         let sql = format!(
             "UPDATE {} l SET {} FROM {} s WHERE {same} AND ({})",
             unit.live.from(),
@@ -134,15 +168,19 @@ impl Differ<'_, '_> {
 }
 
 /// `INSERT … SELECT` of the staged rows that are gone and that nothing stands in the way of.
-fn insertion(unit: &Unit<'_>) -> String {
-    let names: Vec<String> = unit.columns.iter().map(|pair| quote(&pair.live.name)).collect();
-    let values: Vec<String> =
-        unit.columns.iter().map(|pair| format!("s.{}", staged(pair.attnum))).collect();
+fn insertion(unit: &Unit<'_>, found: &Return, and: &str) -> String {
+    let pairs = unit.columns.iter();
+    let pairs = pairs.map(|pair| (quote(&pair.live.name), format!("s.{}", staged(pair.attnum))));
+    let back = found.columns.iter();
+    let back = back.filter_map(|column| Some((quote(&column.name), column.value.clone()?)));
+    let (names, values): (Vec<String>, Vec<String>) = pairs.chain(back).unzip();
     // A table without columns takes no list of them.
     let list = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    // PostgreSQL refuses the clause where a unique constraint is checked at the end.
+    let on_conflict = if unit.live.takes_on_conflict { " ON CONFLICT DO NOTHING" } else { "" };
     format!(
         "INSERT INTO {}{list} OVERRIDING SYSTEM VALUE SELECT {} FROM {} s
-          WHERE s.why IS NULL AND {} ON CONFLICT DO NOTHING",
+          WHERE s.why IS NULL AND {}{and}{on_conflict}",
         unit.live.name.sql(),
         values.join(", "),
         unit.staged,

@@ -49,6 +49,7 @@ pub struct Ended {
 pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
+    extent: Extent,
     read: Arc<AtomicU64>,
     extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
@@ -180,19 +181,37 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
-    stored.manifest.refuse_elsewhere()?;
+    let ((), sha256) = ended_well(stored, invocation, Extent::Whole, consume).await?;
+    match sha256 {
+        Some(found) if found == stored.manifest.archive.sha256 => Ok(()),
+        _ => Err(damaged(stored)),
+    }
+}
+
+/// What pg_restore prints of definitions; the rest of the archive is not read.
+pub async fn text(stored: &Stored, invocation: &Invocation) -> Result<String, Refusal> {
+    let read = |mut text: File| {
+        let mut bytes = Vec::new();
+        text.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(ended_well(stored, invocation, Extent::Wanted, read).await?.0)
+}
+
+async fn ended_well<T: Send + 'static>(
+    stored: &Stored,
+    invocation: &Invocation,
+    extent: Extent,
+    consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
+) -> Result<(T, Option<String>), Refusal> {
     let read = Arc::new(AtomicU64::new(0));
-    let ((), ended) = through(stored.archive(), invocation, read, Extent::Whole, consume)
+    let (consumed, ended) = through(stored.archive(), invocation, read, extent, consume)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
         return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
     }
-    if ended.sha256.as_ref() == Some(&stored.manifest.archive.sha256) {
-        Ok(())
-    } else {
-        Err(damaged(stored))
-    }
+    Ok((consumed, ended.sha256))
 }
 
 /// Reads the whole archive and refuses it when it is not what was written: before something is
@@ -216,21 +235,8 @@ pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
 
 /// The archive's table of contents.
 pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
-    stored.manifest.refuse_elsewhere()?;
     let invocation = tools.restore_invocation().arg("--list");
-    let read = Arc::new(AtomicU64::new(0));
-    let list = |mut text: File| {
-        let mut listing = Vec::new();
-        text.read_to_end(&mut listing)?;
-        Ok(String::from_utf8_lossy(&listing).into_owned())
-    };
-    let (listing, ended) = through(stored.archive(), &invocation, read, Extent::Wanted, list)
-        .await
-        .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
-    if !ended.status.success() {
-        return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
-    }
-    Ok(toc::parse(&listing))
+    Ok(toc::parse(&text(stored, &invocation).await?))
 }
 
 fn damaged(stored: &Stored) -> Refusal {

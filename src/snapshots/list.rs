@@ -52,13 +52,13 @@ fn answer(request: &ListRequest, record: &Record) -> Answer {
         hints.push("another store is named with --store".to_owned());
     }
     if count(State::Damaged) > 0 {
-        sentence.push_str(&format!(", {} damaged", count(State::Damaged)));
+        sentence = format!("{sentence}, {} damaged", count(State::Damaged));
         hints.push(
             "a damaged one is never offered; look again: rowsafe snapshot verify ID".to_owned(),
         );
     }
     if count(State::HalfWritten) > 0 {
-        sentence.push_str(&format!(", {} half-written", count(State::HalfWritten)));
+        sentence = format!("{sentence}, {} half-written", count(State::HalfWritten));
     }
     Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints }
 }

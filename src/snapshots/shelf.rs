@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use super::past::Past;
 use crate::hint::Refusal;
 use crate::journal::{Journal, Process};
+use crate::record::Kept;
 use crate::record::shelf::{Item, Proofs};
 use crate::retention::State;
+use crate::snapshot::Manifest;
 use crate::snapshot::store::{Entry, Remains, Store, Stored};
 
 /// A snapshot with the means to read it, where it is one.
@@ -42,13 +44,22 @@ pub fn of(stored: Stored, past: &Past) -> OnShelf {
         bytes: manifest.archive.bytes,
         state: if problem.is_some() { State::Damaged } else { State::Good },
         problem,
-        proofs: Proofs { read_back: proofs.read_back.or(Some(manifest.verified.at)), ..proofs },
+        proofs: Proofs { read_back: proofs.read_back.or(first_proof(manifest)), ..proofs },
         held: past.held(&manifest.id, &manifest.database.name),
+        kept: Some(Kept::of(manifest, stored.location())),
         manifest: Some(manifest.clone()),
         decision: None,
         checked: None,
     };
     OnShelf { item, stored: Some(stored) }
+}
+
+/// When it was read back as it was taken, or found to be where it is held.
+fn first_proof(manifest: &Manifest) -> Option<Timestamp> {
+    match &manifest.elsewhere {
+        Some(elsewhere) => elsewhere.verified_at,
+        None => Some(manifest.verified.at),
+    }
 }
 
 fn of_entry(entry: Entry, past: &Past) -> OnShelf {
@@ -75,6 +86,7 @@ fn of_remains(remains: &Remains, state: State, problem: String, past: &Past) -> 
         state,
         problem: Some(problem),
         manifest: None,
+        kept: None,
         proofs: Proofs::default(),
         // Whose it is can't be read: rows that were put back may be of another database.
         held: past.held(&remains.id, ""),

@@ -26,6 +26,7 @@ mod doctor;
 mod doomed;
 mod drivers;
 mod explain;
+mod faults;
 mod formats;
 mod fuzz_regressions;
 mod identity;
