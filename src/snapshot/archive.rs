@@ -49,7 +49,6 @@ pub struct Ended {
 pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
-    extent: Extent,
     read: Arc<AtomicU64>,
     extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
@@ -204,6 +203,7 @@ async fn ended_well<T: Send + 'static>(
     extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
 ) -> Result<(T, Option<String>), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let read = Arc::new(AtomicU64::new(0));
     let (consumed, ended) = through(stored.archive(), invocation, read, extent, consume)
         .await

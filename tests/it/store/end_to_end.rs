@@ -2,6 +2,8 @@
 
 use rowsafe::exit::Exit;
 
+use rustix::process::Signal;
+
 use crate::harness::s3::SECRET;
 use crate::harness::scene::HARMLESS;
 use crate::harness::{Rowsafe, S3, Scene, secrets};
@@ -52,6 +54,25 @@ fn a_dump_that_fails_leaves_nothing_in_the_object_store() {
     let _ = run.run().exits(Exit::SnapshotFailed);
     scene.assert_nothing_happened();
     // The server leaves empty directories; what stays of ours is the sign that says what it is.
+    let objects = crate::harness::sandbox::files(&server.directory());
+    assert_eq!(objects, [server.directory().join(".rowsafe")]);
+    assert_eq!(server.parts(), [""; 0]);
+}
+
+/// More than one part is there already when it is interrupted.
+#[test]
+fn control_c_while_uploading_leaves_nothing_in_the_object_store() {
+    needs_postgres!();
+    let scene = Scene::new("store_s3_interrupted", USERS);
+    let server = S3::start();
+    let script = "head -c 20000000 /dev/urandom; touch dumping; exec sleep 41.7135";
+    let bin = scene.in_front_of("pg_dump", script);
+    let mut running = at(&server, scene.run(HARMLESS).path_first(bin)).spawn();
+    running.wait_for("the dump", || scene.flag("dumping").exists());
+    running.wait_for("parts of the upload", || !server.parts().is_empty());
+    running.signal(Signal::INT);
+    let _ = running.finish().exits(Exit::Interrupted);
+    scene.assert_nothing_happened();
     let objects = crate::harness::sandbox::files(&server.directory());
     assert_eq!(objects, [server.directory().join(".rowsafe")]);
     assert_eq!(server.parts(), [""; 0]);
