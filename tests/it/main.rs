@@ -28,6 +28,7 @@ mod explain;
 mod formats;
 mod fuzz_regressions;
 mod identity;
+mod incident;
 mod interrupt;
 mod inventory;
 mod killed;

@@ -253,8 +253,11 @@ impl Case<'_> {
 
 /// What took the rows of a table away.
 fn went(table: &Judged) -> Way {
-    let Some(there) = &table.trace.there else { return Way::Dropped };
     let then = table.trace.recorded.first();
+    let Some(there) = &table.trace.there else {
+        let is_here = then.is_some_and(|then| then.is_here);
+        return if is_here { Way::Dropped } else { Way::Elsewhere };
+    };
     if table.expected.as_ref().is_some_and(|expected| expected.source != Source::Statistics)
         && let Some(then) = then
     {

@@ -1,6 +1,6 @@
 use super::{Case, Explanation, Likelihood};
 use crate::aftermath::{
-    Judged, Key, Recorded, Remembered, Rows, Source, There, Trace, Whole, judge,
+    Judged, Key, Presence, Recorded, Remembered, Rows, Sameness, Source, There, Trace, Whole, judge,
 };
 use crate::text::QualifiedName;
 
@@ -167,13 +167,13 @@ fn the_database_itself() {
         trace.recorded[0].is_here = false;
         vec![trace]
     };
-    let whole = Whole { is_other_server: true, ..Whole::default() };
+    let whole = Whole { sameness: Sameness::OtherServer, ..Whole::default() };
     assert_eq!(kinds(whole, elsewhere()), [("new-data-directory", Likely)]);
-    let whole = Whole { is_recreated: true, ..Whole::default() };
+    let whole = Whole { sameness: Sameness::Recreated, ..Whole::default() };
     assert_eq!(kinds(whole, elsewhere()), [("database-recreated", Likely)]);
-    let whole = Whole { is_older: true, ..Whole::default() };
+    let whole = Whole { sameness: Sameness::Older, ..Whole::default() };
     assert_eq!(kinds(whole, Vec::new()), [("older-backup", Likely)]);
-    let whole = Whole { is_missing: true, ..Whole::default() };
+    let whole = Whole { presence: Presence::Missing, ..Whole::default() };
     assert_eq!(
         kinds(whole.clone(), Vec::new()),
         [("database-dropped", Possible), ("new-data-directory", Possible)]
