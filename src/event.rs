@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{ChildOutcome, Kept, Reached, Record, RestorePlan};
+use crate::record::{ChildOutcome, Kept, Reached, Record, RestorePlan, SwapPlan};
 
 /// Something that happened, or is going on.
 #[derive(Debug)]
@@ -80,8 +80,17 @@ pub enum Event<'a> {
     Ended(&'a ChildOutcome),
     /// Before and after were compared; the comparison is in the record.
     Compared(&'a Record),
+    /// Rows of a snapshot are being brought beside those of now.
+    Staging {
+        /// Tables whose rows are there.
+        done: usize,
+        /// Tables in all.
+        total: usize,
+    },
     /// A restore is prepared; nothing is changed yet.
     Prepared(&'a RestorePlan),
+    /// An exchange of databases is prepared; nothing is changed yet.
+    Exchanging(&'a SwapPlan),
     /// Rows are being put back.
     Restoring {
         /// What is being put back.

@@ -48,7 +48,8 @@ pub fn answer(record: &Record, evidence: &Evidence) -> Answer {
     if !child.succeeded() {
         return failed(record, command_failed(record), Vec::new());
     }
-    if !was_here(evidence) {
+    let was_here = was_here(evidence);
+    if !was_here && !is_anybodys_guess(evidence) {
         return elsewhere(record, evidence);
     }
     if evidence.seen.still_here {
@@ -58,11 +59,20 @@ pub fn answer(record: &Record, evidence: &Evidence) -> Answer {
         let revision = revisions(&record.revisions.before);
         return failed(
             record,
-            format!("the command said it succeeded, but {} is still at {revision}", record.database_name()),
-            vec!["look at env.py: an async one has to commit (`await connection.commit()`, or `connection.begin()`)".to_owned()],
+            format!(
+                "the command said it succeeded, but {} is still at {revision}",
+                record.database_name()
+            ),
+            not_moved(was_here),
         );
     }
     let mut answer = ok(record, comparison);
+    if !was_here {
+        answer.hints.push(format!(
+            "the command was not seen on {}: up to PostgreSQL 14 a short session can pass unnoticed",
+            record.database_name()
+        ));
+    }
     if let Some(other) = &evidence.seen.marked_elsewhere {
         answer
             .hints
@@ -86,6 +96,19 @@ fn still_running(record: &Record) -> Answer {
 fn was_here(evidence: &Evidence) -> bool {
     let seen = &evidence.seen;
     seen.marked_here || seen.sessions_here || evidence.has_moved || !evidence.is_unchanged
+}
+
+/// What to look at when the version table should have moved.
+fn not_moved(was_here: bool) -> Vec<String> {
+    let commit = "look at env.py: an async one has to commit (`await connection.commit()`, or `connection.begin()`)";
+    let elsewhere = "or name the database that the command uses: --database URL";
+    let hints = [Some(commit), (!was_here).then_some(elsewhere)];
+    hints.into_iter().flatten().map(str::to_owned).collect()
+}
+
+/// Whether nobody can tell if the command was here: it may have come and gone unseen.
+fn is_anybodys_guess(evidence: &Evidence) -> bool {
+    evidence.seen.uncounted && evidence.seen.marked_elsewhere.is_none()
 }
 
 fn ok(record: &Record, comparison: &Comparison) -> Answer {
@@ -126,6 +149,11 @@ fn by_others(meanwhile: &[&Lost]) -> Option<String> {
 /// The command that brings back what went: in place for tables that are gone or empty, beside the
 /// database for everything else.
 fn way_back(kept: &Kept, comparison: &Comparison) -> String {
+    if let Some(elsewhere) = &kept.elsewhere {
+        // The restore of what it can't bring back says how that is done.
+        let says_how = || format!("rowsafe restore {}", kept.id);
+        return elsewhere.restore.clone().unwrap_or_else(says_how);
+    }
     let only_unplanned = comparison.losses().any(|lost| !lost.planned);
     let concerns =
         |change: &TableChange| change.losses.iter().any(|lost| !(only_unplanned && lost.planned));
@@ -183,6 +211,11 @@ fn lost(record: &Record, sentence: String) -> Answer {
 
 /// What the snapshot holds of what was lost, and how to put it back.
 fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
+    if let Some(elsewhere) = &kept.elsewhere {
+        let mut said = vec![format!("snapshot {} is {}", kept.id, elsewhere.said())];
+        said.extend(elsewhere.ways_back());
+        return said;
+    }
     if kept.left_out.is_empty() {
         let rows = plural(kept.rows, "row");
         return vec![

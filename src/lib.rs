@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod loss;
 pub mod policy;
 pub mod python;
+pub mod retention;
 pub mod rules;
 pub mod script;
 pub mod sql;
@@ -26,6 +27,7 @@ pub mod verdict;
 // Layer 2: one piece of the outside world each.
 pub mod child;
 pub mod db;
+pub mod driver;
 pub mod journal;
 pub mod known;
 pub mod migration;
@@ -48,6 +50,7 @@ pub mod record;
 pub mod request;
 pub mod restore;
 pub mod run;
+pub mod snapshots;
 pub mod thresholds;
 
 // Layer 4: how it is told.

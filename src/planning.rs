@@ -10,6 +10,7 @@ use crate::pending;
 use crate::plan::keep_plan::KeepPlan;
 use crate::plan::scope::Scope;
 use crate::plan::{self, Doomed};
+use crate::policy::{Driver, SnapshotMode};
 use crate::recognize;
 use crate::record::{Answer, KeepSummary, Reached, Record, Verdict};
 use crate::request::RunRequest;
@@ -45,29 +46,43 @@ pub async fn plan(
     record.scripts.clone_from(&plan.scripts);
     record.statements.clone_from(&plan.statements);
     record.findings.clone_from(&plan.findings);
-    let keep =
-        KeepPlan::make(&client, &plan.risk, request.keep, &request.store, &reached.identity).await;
+    let mode = match (request.keep, &request.driver) {
+        (SnapshotMode::None, _) | (_, Driver::PgDump) => request.keep,
+        // What something else takes is always of everything.
+        _ => SnapshotMode::All,
+    };
+    let keep = KeepPlan::make(&client, &plan.risk, mode, &request.store, &reached.identity).await;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask how large the tables are", error);
-    record.keep = keep.map_err(asked)?.map(summary);
+    record.keep = keep.map_err(asked)?.map(|keep| summary(keep, &request.driver));
     record.database = Some(reached);
     thresholds::before(&client, request, &plan).await?;
     record.answer = Some(answer(request, record));
     Ok(())
 }
 
-fn summary(keep: KeepPlan) -> KeepSummary {
-    let (scope, why) = match keep.scope {
+fn summary(keep: KeepPlan, driver: &Driver) -> KeepSummary {
+    let (scope, mut why) = match keep.scope {
         Scope::All { why } => ("all", why),
         Scope::AtRisk(at_risk) => ("at-risk", at_risk.uncovered),
     };
+    why.extend(match driver {
+        Driver::PgDump => None,
+        Driver::Command(command) => {
+            Some(format!("`{}` takes the snapshot, and holds it", command.create.words()[0]))
+        }
+        Driver::PgBackRest(options) => {
+            Some(format!("it is a restore point of stanza `{}`", options.stanza))
+        }
+    });
+    let is_dump = *driver == Driver::PgDump;
     KeepSummary {
         scope,
         why,
         tables: keep.tables,
         of_tables: keep.of_tables,
         bytes: keep.bytes,
-        seconds: keep.seconds,
-        free_space: keep.free_space,
+        seconds: keep.seconds.filter(|_| is_dump),
+        free_space: keep.free_space.filter(|_| is_dump),
     }
 }
 

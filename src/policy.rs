@@ -1,7 +1,9 @@
 //! Which findings need agreement, and which agreements cover them.
 
+mod driver;
 mod tables;
 
+pub use driver::{Driver, DriverName, PgBackRest, Placeholder, SnapshotCommand, Template};
 pub use tables::{Protected, Share, TableRule, TableRules};
 
 use crate::finding::{Allowance, AllowanceSource, Certainty, Finding, Severity};
@@ -37,6 +39,16 @@ pub enum Compare {
     Counts,
     /// Values of every table.
     Values,
+}
+
+/// What a run does when it finds a loss that nobody had agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLoss {
+    /// It stops, and a person decides.
+    #[default]
+    Stop,
+    /// It puts back at once what the snapshot holds of it.
+    Restore,
 }
 
 /// From which severity on a finding stops the run.

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use crate::db::connect::{SessionOptions, connect};
 use crate::db::postgres::{identity, inventory, refusal, version_table};
+use crate::db::target::Target;
 use crate::environment::Environment;
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
@@ -298,21 +299,22 @@ fn holds_nothing(inventory: &Inventory) -> bool {
 
 /// Writes what was seen after the run. What can't be written is said, and changes no answer.
 pub async fn remember(
-    request: &RunRequest,
+    target: &Target,
+    known: &KnownFile,
     inventory: &Inventory,
     journal: &RunJournal,
     observer: &mut dyn Observer,
     record: &mut Record,
 ) {
-    let outcome = match look_again(request).await {
+    let outcome = match look_again(target).await {
         Ok((standing, revisions)) => {
             let sight =
                 Sight { run: journal.id(), inventory, standing: &standing, revisions: &revisions };
-            request.known.write(sight).map_err(|error| error.to_string())
+            known.write(sight).map_err(|error| error.to_string())
         }
         Err(refusal) => Err(refusal.to_string()),
     };
-    let path = request.known.path().display().to_string();
+    let path = known.path().display().to_string();
     match outcome {
         Ok(()) => {
             if let Err(error) = journal.record(Step::IdentityRecorded { path }) {
@@ -328,11 +330,10 @@ pub async fn remember(
 
 /// How things stand now, on a session of its own: the run's first may have ended with its server.
 async fn look_again(
-    request: &RunRequest,
+    target: &Target,
 ) -> Result<(Standing, Vec<(QualifiedName, Vec<String>)>), Refusal> {
     let options = SessionOptions::default();
-    let client =
-        connect(&request.target, inventory::APPLICATION, &options).await.map_err(Refusal::from)?;
+    let client = connect(target, inventory::APPLICATION, &options).await.map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask how the database stands", error);
     let standing = identity::standing(&client).await.map_err(asked)?;
     let tables = version_table::read(&client).await.map_err(asked)?;

@@ -1,11 +1,14 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+pub mod shelf;
+
 use std::collections::BTreeSet;
 
 use crate::aftermath::Incident;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::{self, KeptTable, Manifest};
 use crate::text::QualifiedName;
 use crate::text::number::plural;
@@ -38,6 +41,8 @@ pub struct Record {
     pub warnings: Vec<String>,
     /// What was kept.
     pub snapshot: Option<Kept>,
+    /// What a restore in place does.
+    pub restore: Option<RestorePlan>,
     /// How the migration command ended.
     pub child: Option<ChildOutcome>,
     /// Before and after.
@@ -48,6 +53,10 @@ pub struct Record {
     pub incident: Option<Box<Incident>>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
+    /// The snapshots that `rowsafe snapshot` speaks of.
+    pub shelf: Vec<shelf::Item>,
+    /// What `rowsafe snapshot schedule` says or writes.
+    pub files: Vec<shelf::Written>,
     /// What took how long.
     pub phases: Vec<Phase>,
     /// The answer, once there is one.
@@ -146,6 +155,8 @@ pub struct Kept {
     pub of_tables: u64,
     /// The tables whose rows were left out; their definitions are in it.
     pub left_out: BTreeSet<QualifiedName>,
+    /// Who holds it, where it is not rowsafe's store.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// The scope of a snapshot that holds only the rows of the tables at risk.
@@ -155,17 +166,29 @@ impl Kept {
     /// What the snapshot in the directory `path` holds.
     pub fn of(manifest: &Manifest, path: String) -> Self {
         let left_out = manifest.tables.iter().filter(|table| !table.kept);
+        let holding = || manifest.tables.iter().filter(|table| table.holds_rows());
+        // What something else holds was counted here at that moment, and never read back.
+        let (tables, rows) = match &manifest.elsewhere {
+            None => (manifest.verified.tables, manifest.verified.rows),
+            Some(_) => (holding().count() as u64, holding().map(|table| table.rows).sum()),
+        };
         Self {
             id: manifest.id.clone(),
             path,
             bytes: manifest.archive.bytes,
             dump_bytes: manifest.archive.dump_bytes,
-            tables: manifest.verified.tables,
-            rows: manifest.verified.rows,
+            tables,
+            rows,
             scope: manifest.scope.clone(),
-            of_tables: manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64,
+            of_tables: holding().count() as u64,
             left_out: left_out.map(KeptTable::qualified).collect(),
+            elsewhere: manifest.elsewhere.clone(),
         }
+    }
+
+    /// Whether it was read back, or found to be where it is held.
+    pub fn is_verified(&self) -> bool {
+        self.elsewhere.as_ref().is_none_or(Elsewhere::is_verified)
     }
 
     /// What of the time before the run it holds, in words.
@@ -178,7 +201,7 @@ impl Kept {
     }
 }
 
-/// What a restore in place would do, before anything is done.
+/// What a restore in place would do, and has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestorePlan {
     /// The snapshot's id.
@@ -189,19 +212,56 @@ pub struct RestorePlan {
     pub created_at: jiff::Timestamp,
     /// The revisions at that moment.
     pub revisions: Vec<String>,
-    /// Table by table.
+    /// `missing` or `replace`.
+    pub mode: &'static str,
+    /// The tables that differ from the snapshot.
     pub tables: Vec<RestoreTable>,
+    /// Tables that do not.
+    pub same: u64,
+    /// What comes along with tables that are gone: types, functions, views.
+    pub along: Vec<String>,
+    /// The snapshot of the present state, with which the restore can be taken back.
+    pub present: Option<Kept>,
+    /// Whether it was done.
+    pub is_done: bool,
 }
 
 /// What a restore would do with one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreTable {
-    /// The table.
+    /// The table, as it is called now.
     pub name: QualifiedName,
+    /// What it was called in the snapshot, where it has another name now.
+    pub was: Option<QualifiedName>,
     /// Rows in the snapshot.
     pub rows: u64,
     /// What is there now.
     pub fate: Fate,
+    /// What would be done with it.
+    pub changed: Changed,
+}
+
+/// What an exchange of databases would do, before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwapPlan {
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// When it was taken, UTC.
+    pub created_at: jiff::Timestamp,
+    /// The database.
+    pub database: String,
+    /// The new one, until it gets the database's name.
+    pub new: String,
+    /// What the old one is called from then on.
+    pub kept: String,
+    /// All rows now.
+    pub rows_now: u64,
+    /// All rows in the snapshot.
+    pub rows_then: u64,
+    /// Who is connected and will be disconnected, as `role (application)`.
+    pub sessions: Vec<String>,
+    /// What the new database does not take over, a sentence each.
+    pub stays: Vec<String>,
 }
 
 /// What is there now of a table that a snapshot holds.
@@ -209,13 +269,101 @@ pub struct RestoreTable {
 pub enum Fate {
     /// Nothing: it is made again, with all that belongs to it.
     Gone,
-    /// The table without rows: they are put back.
-    Empty,
-    /// Fewer rows than the snapshot has: left alone.
-    Fewer {
-        /// Rows now.
-        rows: u64,
-    },
+    /// The table.
+    There,
+    /// The table is gone or empty, and its rows are not in the snapshot.
+    NotKept,
+}
+
+impl Fate {
+    /// The word in the reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::There => "there",
+            Self::NotKept => "not-kept",
+        }
+    }
+}
+
+/// What is done with the rows of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Rows that are put back.
+    pub insert: u64,
+    /// Values that are put back where there is NULL now, by column.
+    pub fill: Vec<(String, u64)>,
+    /// The columns of those, by number in the snapshot.
+    pub filled: BTreeSet<i16>,
+    /// Columns that are made again, with the values that they held.
+    pub columns: Vec<(String, u64)>,
+    /// Rows of now that the snapshot does not have, and that stay.
+    pub newer: u64,
+    /// Rows of now that hold other values than in the snapshot, and keep them.
+    pub changed: u64,
+    /// Rows that are overwritten.
+    pub overwrite: u64,
+    /// Rows that are deleted.
+    pub delete: u64,
+    /// What cannot be done.
+    pub cannot: Vec<Cannot>,
+}
+
+/// Something that cannot be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cannot {
+    /// Rows that stay away.
+    pub rows: u64,
+    /// Values that stay away.
+    pub values: u64,
+    /// What it is, and why.
+    pub why: String,
+}
+
+impl Changed {
+    /// Whether nothing is written.
+    pub fn is_nothing(&self) -> bool {
+        self.insert == 0
+            && self.fill.is_empty()
+            && self.columns.is_empty()
+            && self.overwrite == 0
+            && self.delete == 0
+    }
+
+    /// Whether the table holds all that the snapshot holds, and nothing else where it is to be so.
+    pub fn is_same(&self) -> bool {
+        self.is_nothing() && self.cannot.is_empty()
+    }
+
+    /// Values that are put back into rows that are there.
+    pub fn values(&self) -> u64 {
+        self.fill.iter().chain(&self.columns).map(|(_, values)| values).sum()
+    }
+}
+
+impl RestorePlan {
+    /// What cannot be done, table by table.
+    pub fn cannot(&self) -> impl Iterator<Item = (&RestoreTable, &Cannot)> {
+        self.tables
+            .iter()
+            .flat_map(|table| table.changed.cannot.iter().map(move |cannot| (table, cannot)))
+    }
+
+    /// Adds what turned out to be in the way while it was done.
+    pub fn add(&mut self, cannot: &[(QualifiedName, Cannot)]) {
+        for (name, cannot) in cannot {
+            if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+                table.changed.cannot.push(cannot.clone());
+            }
+        }
+    }
+
+    /// Whether nothing is written.
+    pub fn is_nothing(&self) -> bool {
+        let is_written =
+            |table: &RestoreTable| table.fate == Fate::Gone || !table.changed.is_nothing();
+        !self.tables.iter().any(is_written)
+    }
 }
 
 /// How the migration command ended.
@@ -350,12 +498,14 @@ impl CheckStatus {
 }
 
 /// Numbers to watch over time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vitals {
     /// The database that was asked for, reached or not.
     pub database: String,
     /// When the last verified snapshot of everything was taken.
     pub last_snapshot: Option<jiff::Timestamp>,
+    /// How many seconds the last restore took, that of a whole snapshot where there was one.
+    pub restore_seconds: Option<f64>,
     /// All rows, counted.
     pub rows: Option<u64>,
     /// Bytes of the database.

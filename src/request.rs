@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::finding::Allowance;
 use crate::journal::Journal;
 use crate::known::KnownFile;
-use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRules};
+use crate::policy::{Compare, Driver, FailOn, OnLoss, Protected, SnapshotMode, TableRules};
 use crate::snapshot::Store;
 use crate::snapshot::tools::Tools;
 
@@ -31,6 +31,8 @@ pub struct RunRequest {
     pub allowances: Vec<Allowance>,
     /// From which severity on a finding stops the run.
     pub fail_on: FailOn,
+    /// What to do about a loss that nobody had agreed to.
+    pub on_loss: OnLoss,
     /// What to keep.
     pub keep: SnapshotMode,
     /// How before and after are compared.
@@ -47,6 +49,8 @@ pub struct RunRequest {
     pub store: Store,
     /// Free space to leave in the store, in bytes.
     pub min_free_space: u64,
+    /// What takes the snapshot.
+    pub driver: Driver,
     /// pg_dump and pg_restore.
     pub tools: Tools,
     /// How to count.
@@ -70,6 +74,8 @@ pub struct TakeRequest<'a> {
     pub store: &'a Store,
     /// Free space to leave in the store, in bytes.
     pub min_free_space: u64,
+    /// What takes the snapshot.
+    pub driver: &'a Driver,
     /// pg_dump and pg_restore.
     pub tools: &'a Tools,
     /// How to count.
@@ -84,6 +90,7 @@ impl RunRequest {
             command: &self.command,
             store: &self.store,
             min_free_space: self.min_free_space,
+            driver: &self.driver,
             tools: &self.tools,
             counting: &self.counting,
         }

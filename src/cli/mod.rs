@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod doctor;
 mod explain;
 mod incident;
@@ -12,6 +13,8 @@ mod plan;
 pub mod reference;
 mod restore;
 mod run;
+mod snapshot;
+mod snapshot_args;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -67,7 +70,9 @@ pub fn main() -> Exit {
         Command::Plan(args) => plan::main(&args, &context),
         Command::Run(args) => run::main(&args, &context),
         Command::Doctor(args) => doctor::main(&args, &context),
+        Command::Snapshot(args) => snapshot::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
+        Command::Diff(args) => diff::main(&args, &context),
         Command::Incident(args) => incident::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),
@@ -161,8 +166,10 @@ impl Context {
         for warning in record.warnings.iter().filter(|_| format != Format::Human) {
             self.printer.warning(warning);
         }
-        // A doctor that has found something wrong has something to show, an incident always has.
-        let has_found = !record.checks.is_empty() || record.incident.is_some();
+        // A doctor that has found something wrong has something to show, and so has a look at
+        // snapshots or at an incident.
+        let has_found =
+            !record.checks.is_empty() || !record.shelf.is_empty() || record.incident.is_some();
         if answer.verdict == Verdict::Error && !has_found {
             self.printer.error(&answer.sentence, &answer.hints);
             if format == Format::Human {

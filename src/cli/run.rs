@@ -39,6 +39,7 @@ fn story(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Resu
 fn request(args: &RunArgs, context: &Context, record: &mut Record) -> anyhow::Result<RunRequest> {
     let flags = Flags {
         compare: word("--compare", args.compare.as_ref())?,
+        on_loss: word("--on-loss", args.on_loss.as_ref())?,
         ..planning_flags(&args.planning)?
     };
     let settings = context.settings(&args.connection, flags)?;
@@ -93,13 +94,15 @@ pub fn planning(
         sql_command: args.sql_command.clone(),
         allowances,
         fail_on: settings.fail_on.value,
+        on_loss: settings.on_loss.value,
         keep: settings.snapshot.value,
         compare: settings.compare.value,
         tables: settings.tables.clone(),
         protected: settings.protected.clone(),
         new_database: args.new_database,
-        store: Store::at(&settings.store.value),
+        store: store(settings, context)?,
         min_free_space: settings.min_free_space.value,
+        driver: settings.driver()?,
         tools: tools(settings),
         counting: counting(settings),
         render_timeout: settings.render_timeout.value,
@@ -114,6 +117,11 @@ pub fn tools(settings: &Settings) -> Tools {
         (setting.origin != crate::config::Origin::Default).then(|| setting.value.clone())
     };
     Tools::new(named(&settings.pg_dump), named(&settings.pg_restore))
+}
+
+/// Where snapshots are kept.
+pub fn store(settings: &Settings, _context: &Context) -> Result<Store, Refusal> {
+    Ok(Store::at(&settings.store.value))
 }
 
 /// How to count.

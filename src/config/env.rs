@@ -13,12 +13,16 @@ pub const CONFIG: &str = "ROWSAFE_CONFIG";
 pub const STORE: &str = "ROWSAFE_STORE";
 /// `--snapshot`.
 pub const SNAPSHOT: &str = "ROWSAFE_SNAPSHOT";
+/// `driver`.
+pub const DRIVER: &str = "ROWSAFE_DRIVER";
 /// `--compare`.
 pub const COMPARE: &str = "ROWSAFE_COMPARE";
 /// `--pg-dump`.
 pub const PG_DUMP: &str = "ROWSAFE_PG_DUMP";
 /// `--pg-restore`.
 pub const PG_RESTORE: &str = "ROWSAFE_PG_RESTORE";
+/// `--on-loss`.
+pub const ON_LOSS: &str = "ROWSAFE_ON_LOSS";
 /// `--fail-on`.
 pub const FAIL_ON: &str = "ROWSAFE_FAIL_ON";
 /// `--jobs`.
@@ -47,14 +51,16 @@ pub struct Variable {
 }
 
 /// Every variable that rowsafe itself looks at, in the order of the reference.
-pub const VARIABLES: [Variable; 20] = [
+pub const VARIABLES: &[Variable] = &[
     of(DATABASE, "the database's URL, as `--database`"),
     of(CONFIG, "the configuration file, as `--config`"),
     of(STORE, "where snapshots are kept, as `--store`"),
     of(SNAPSHOT, "`auto`, `all`, `at-risk` or `none`, as `--snapshot`"),
+    of(DRIVER, "`pg_dump`, `command` or `pgbackrest`, as `driver` in the configuration"),
     of(COMPARE, "`auto`, `counts` or `values`, as `--compare`"),
     of(PG_DUMP, "the command line of pg_dump, as `--pg-dump`"),
     of(PG_RESTORE, "the command line of pg_restore, as `--pg-restore`"),
+    of(ON_LOSS, "`stop` or `restore`, as `--on-loss`"),
     of(FAIL_ON, "`error`, `warning` or `never`, as `--fail-on`"),
     of(JOBS, "how many connections count rows at once, as `--jobs`"),
     of(STATEMENT_TIMEOUT, "as `statement-timeout` in the configuration"),
@@ -87,6 +93,12 @@ pub fn read() -> Environment {
     Environment::new(variables, std::env::current_dir().unwrap_or_default())
 }
 
+/// Where this program is, for whoever starts it later.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn program() -> std::io::Result<std::path::PathBuf> {
+    std::env::current_exe()
+}
+
 /// The names of the variables that could not be read, for `-v`.
 pub fn unreadable() -> Vec<String> {
     split().1
@@ -94,7 +106,7 @@ pub fn unreadable() -> Vec<String> {
 
 /// Variables that start like rowsafe's and are none of them, with the one that was meant.
 pub fn unknown(environment: &Environment) -> Vec<(String, Option<&'static str>)> {
-    let known = VARIABLES.map(|variable| variable.name);
+    let known: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
     let is_ours = |name: &str| {
         name.starts_with("ROWSAFE_")
             && !known.contains(&name)

@@ -13,12 +13,16 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::driver::{self, CommandTable, PgBackRestTable, RawCommand, RawPgBackRest};
 use super::value::{self, OneOrMore, Text, Words};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
-use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRule, TableRules};
+use crate::policy::{
+    Compare, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRule, TableRules, Template,
+};
+use crate::retention::Policy;
 use crate::secret::mask_urls;
 use crate::text::LineMap;
 
@@ -28,14 +32,16 @@ pub const NAME: &str = "rowsafe.toml";
 const PYPROJECT: &str = "pyproject.toml";
 
 /// Every key of the file, in the order of the reference.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: &[&str] = &[
     "database",
     "store",
     "snapshot",
+    "driver",
     "compare",
     "pg-dump",
     "pg-restore",
     "fail-on",
+    "on-loss",
     "jobs",
     "statement-timeout",
     "lock-timeout",
@@ -44,8 +50,11 @@ pub const KEYS: [&str; 19] = [
     "protected",
     "rpo",
     "rto",
+    "snapshot-command",
+    "pgbackrest",
     "env",
     "check",
+    "retention",
     "tables",
     "allow",
 ];
@@ -54,6 +63,9 @@ pub const ALLOW_KEYS: [&str; 4] = ["rule", "object", "reason", "max-rows"];
 
 /// Every key of the `[check]` table.
 pub const CHECK_KEYS: [&str; 2] = ["paths", "baseline"];
+/// Every key of the `[retention]` table.
+pub const RETENTION_KEYS: [&str; 5] =
+    ["keep-last", "keep-daily", "keep-weekly", "keep-monthly", "keep-within"];
 /// Every key of a table of `[tables]`.
 pub const TABLE_KEYS: [&str; 3] = ["min-rows", "max-shrink", "volatile"];
 
@@ -79,6 +91,8 @@ pub struct ConfigFile {
     pub store: Option<PathBuf>,
     /// `snapshot`.
     pub snapshot: Option<SnapshotMode>,
+    /// `driver`.
+    pub driver: Option<DriverName>,
     /// `compare`.
     pub compare: Option<Compare>,
     /// `pg-dump`, the words of a command line.
@@ -87,6 +101,8 @@ pub struct ConfigFile {
     pub pg_restore: Option<Vec<String>>,
     /// `fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `jobs`.
     pub jobs: Option<usize>,
     /// `statement-timeout`.
@@ -103,10 +119,16 @@ pub struct ConfigFile {
     pub rpo: Option<Duration>,
     /// `rto`.
     pub rto: Option<Duration>,
+    /// `[snapshot-command]`.
+    pub snapshot_command: CommandTable,
+    /// `[pgbackrest]`.
+    pub pgbackrest: PgBackRestTable,
     /// `[env]`: variables for the migration command.
     pub env: BTreeMap<String, String>,
     /// `[check]`.
     pub check: Check,
+    /// `[retention]`: which snapshots `rowsafe snapshot prune` keeps.
+    pub retention: Policy,
     /// `[tables]`.
     pub tables: TableRules,
     /// `[[allow]]`.
@@ -128,10 +150,12 @@ struct Raw {
     database: Option<Spanned<String>>,
     store: Option<Spanned<PathBuf>>,
     snapshot: Option<Spanned<String>>,
+    driver: Option<Spanned<String>>,
     compare: Option<Spanned<String>>,
     pg_dump: Option<Words>,
     pg_restore: Option<Words>,
     fail_on: Option<Spanned<String>>,
+    on_loss: Option<Spanned<String>>,
     jobs: Option<Spanned<Text>>,
     statement_timeout: Option<Spanned<Text>>,
     lock_timeout: Option<Spanned<Text>>,
@@ -142,9 +166,15 @@ struct Raw {
     rpo: Option<Spanned<Text>>,
     rto: Option<Spanned<Text>>,
     #[serde(default)]
+    snapshot_command: RawCommand,
+    #[serde(default)]
+    pgbackrest: RawPgBackRest,
+    #[serde(default)]
     env: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     check: RawCheck,
+    #[serde(default)]
+    retention: RawRetention,
     #[serde(default)]
     tables: BTreeMap<Spanned<String>, RawTable>,
     #[serde(default)]
@@ -158,6 +188,16 @@ struct RawCheck {
     paths: OneOrMore,
     #[serde(default)]
     baseline: OneOrMore,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawRetention {
+    keep_last: Option<Spanned<Text>>,
+    keep_daily: Option<Spanned<Text>>,
+    keep_weekly: Option<Spanned<Text>>,
+    keep_monthly: Option<Spanned<Text>>,
+    keep_within: Option<Spanned<Text>>,
 }
 
 #[derive(Deserialize)]
@@ -241,8 +281,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
     };
     if let Some(table) = table {
         source.check_keys(table, &KEYS)?;
-        if let Some(check) = table.get("check").and_then(|check| check.get_ref().as_table()) {
-            source.check_keys(check, &CHECK_KEYS)?;
+        let within = |key| table.get(key).and_then(|table: &Spanned<_>| table.get_ref().as_table());
+        let tables: [(&str, &[&str]); 4] = [
+            ("check", &CHECK_KEYS),
+            ("retention", &RETENTION_KEYS),
+            ("snapshot-command", &driver::COMMAND_KEYS),
+            ("pgbackrest", &driver::PGBACKREST_KEYS),
+        ];
+        for (key, keys) in tables {
+            within(key).map_or(Ok(()), |table| source.check_keys(table, keys))?;
         }
         let tables = table.get("tables").and_then(|tables| tables.get_ref().as_table());
         for (pattern, table) in tables.into_iter().flatten() {
@@ -283,10 +330,12 @@ impl Source<'_> {
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
             store: raw.store.map(|store| directory.join(store.into_inner())),
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
+            driver: self.value("driver", raw.driver.as_ref(), |text| text.parse())?,
             compare: self.value("compare", raw.compare.as_ref(), |text| text.parse())?,
             pg_dump: Some(pg_dump).filter(|words| !words.is_empty()),
             pg_restore: Some(pg_restore).filter(|words| !words.is_empty()),
             fail_on: self.value("fail-on", raw.fail_on.as_ref(), |text| text.parse())?,
+            on_loss: self.value("on-loss", raw.on_loss.as_ref(), |text| text.parse())?,
             jobs: self.value("jobs", raw.jobs.as_ref(), |text| value::jobs(&text.0))?,
             statement_timeout: self
                 .duration("statement-timeout", raw.statement_timeout.as_ref())?,
@@ -298,17 +347,38 @@ impl Source<'_> {
             protected: Protected(raw.protected.0),
             rpo: self.duration("rpo", raw.rpo.as_ref())?,
             rto: self.duration("rto", raw.rto.as_ref())?,
+            snapshot_command: self.snapshot_command(&raw.snapshot_command)?,
+            pgbackrest: PgBackRestTable {
+                timeout: self.duration("timeout", raw.pgbackrest.timeout.as_ref())?,
+                stanza: raw.pgbackrest.stanza,
+                command: raw.pgbackrest.command.map(|Words(words)| words),
+                config: raw.pgbackrest.config,
+            },
             env: self.variables(raw.env)?,
             check: Check {
                 paths: raw.check.paths.0.iter().map(|path| directory.join(path)).collect(),
                 baseline: raw.check.baseline.0,
             },
+            retention: self.policy(&raw.retention)?,
             tables: self.table_rules(raw.tables)?,
             allow: raw
                 .allow
                 .into_iter()
                 .map(|allow| self.allowance(allow))
                 .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn snapshot_command(&self, raw: &RawCommand) -> Result<CommandTable, Refusal> {
+        let template = |key, written: &Option<Spanned<Words>>, knows_reference| {
+            let read = |Words(words): &Words| Template::new(words.clone(), knows_reference);
+            self.value(key, written.as_ref(), read)
+        };
+        Ok(CommandTable {
+            create: template("create", &raw.create, false)?,
+            verify: template("verify", &raw.verify, true)?,
+            restore: template("restore", &raw.restore, true)?,
+            timeout: self.duration("timeout", raw.timeout.as_ref())?,
         })
     }
 
@@ -377,6 +447,19 @@ impl Source<'_> {
         }
         let source = AllowanceSource::Configuration;
         Ok(Allowance { rule, object, max_rows, reason, source, statement: None })
+    }
+
+    fn policy(&self, written: &RawRetention) -> Result<Policy, Refusal> {
+        let count = |key: &str, written: &Option<Spanned<Text>>| {
+            self.value(key, written.as_ref(), |text| value::kept(&text.0))
+        };
+        Ok(Policy {
+            last: count("keep-last", &written.keep_last)?,
+            daily: count("keep-daily", &written.keep_daily)?,
+            weekly: count("keep-weekly", &written.keep_weekly)?,
+            monthly: count("keep-monthly", &written.keep_monthly)?,
+            within: self.duration("keep-within", written.keep_within.as_ref())?,
+        })
     }
 
     fn table_rules(

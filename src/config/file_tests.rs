@@ -180,3 +180,19 @@ fn the_nearest_file_wins_and_nothing_is_merged() {
         exactly("../pyproject.toml").unwrap_err().to_string().ends_with("has no [tool.rowsafe]")
     );
 }
+
+#[test]
+fn a_policy_is_read_and_a_careless_one_refused() {
+    let text = "[retention]\nkeep-daily = 7\nkeep-weekly = \"5\"\nkeep-within = \"30d\"";
+    let policy = parse(Path::new("rowsafe.toml"), text).unwrap().unwrap().retention;
+    assert_eq!(policy.said(), "keep-daily 7, keep-weekly 5, keep-within 30 d");
+    for (text, said) in [
+        ("keep-last = 0", "rowsafe.toml:2: `keep-last`: `0` is no number from 1 on"),
+        ("keep-dayly = 1", "rowsafe.toml:2: there is no setting `keep-dayly`"),
+        ("keep-within = \"a moon\"", "rowsafe.toml:2: `keep-within`: `a moon` is no duration"),
+    ] {
+        let text = format!("[retention]\n{text}");
+        let refusal = parse(Path::new("rowsafe.toml"), &text).unwrap_err();
+        assert!(refusal.to_string().starts_with(said), "{refusal}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Settings: from the command line, the environment and the configuration file, in that order.
 
+mod driver;
 pub mod env;
 pub mod file;
 pub mod settings;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::driver::{self, CommandTable, PgBackRestTable};
 use super::env;
 use super::file::{self, Check, Search};
 use super::value;
@@ -13,7 +14,10 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::Allowance;
 use crate::hint::Refusal;
-use crate::policy::{Compare, FailOn, Protected, SnapshotMode, TableRules};
+use crate::policy::{
+    Compare, Driver, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRules,
+};
+use crate::retention::Policy;
 use crate::secret::{Secret, mask_urls, mask_words};
 use crate::text::number;
 
@@ -67,6 +71,8 @@ pub struct Flags {
     pub pg_restore: Option<Vec<String>>,
     /// `--fail-on`.
     pub fail_on: Option<FailOn>,
+    /// `--on-loss`.
+    pub on_loss: Option<OnLoss>,
     /// `--jobs`.
     pub jobs: Option<usize>,
     /// `--config`; `ROWSAFE_CONFIG` is looked at when it is not given.
@@ -84,6 +90,8 @@ pub struct Settings {
     pub store: Setting<PathBuf>,
     /// Which tables a snapshot keeps.
     pub snapshot: Setting<SnapshotMode>,
+    /// What takes it.
+    pub driver: Setting<DriverName>,
     /// How before and after are compared.
     pub compare: Setting<Compare>,
     /// The command line of pg_dump.
@@ -92,6 +100,8 @@ pub struct Settings {
     pub pg_restore: Setting<Vec<String>>,
     /// From which severity on findings block.
     pub fail_on: Setting<FailOn>,
+    /// What a run does when it finds a loss that nobody had agreed to.
+    pub on_loss: Setting<OnLoss>,
     /// How many connections count rows at once.
     pub jobs: Setting<usize>,
     /// `statement_timeout` of rowsafe's own sessions; zero means none.
@@ -108,10 +118,16 @@ pub struct Settings {
     pub rpo: Option<Setting<Duration>>,
     /// How long a restore may take.
     pub rto: Option<Setting<Duration>>,
+    /// The snapshot command of `driver = "command"`.
+    pub snapshot_command: CommandTable,
+    /// The options of `driver = "pgbackrest"`.
+    pub pgbackrest: PgBackRestTable,
     /// Variables for the migration command, on top of the inherited ones.
     pub env: BTreeMap<String, String>,
     /// What `rowsafe check` reads.
     pub check: Check,
+    /// Which snapshots `rowsafe snapshot prune` keeps.
+    pub retention: Policy,
     /// How few rows are too few, and which rows others write too.
     pub tables: TableRules,
     /// Agreements of the configuration file.
@@ -156,6 +172,7 @@ impl Settings {
                 file.snapshot,
                 SnapshotMode::Auto,
             )?,
+            driver: from.word(None, env::DRIVER, file.driver, DriverName::PgDump)?,
             compare: from.word(flags.compare, env::COMPARE, file.compare, Compare::Auto)?,
             pg_dump: from.program(flags.pg_dump, env::PG_DUMP, file.pg_dump, "pg_dump")?,
             pg_restore: from.program(
@@ -165,6 +182,7 @@ impl Settings {
                 "pg_restore",
             )?,
             fail_on: from.word(flags.fail_on, env::FAIL_ON, file.fail_on, FailOn::Warning)?,
+            on_loss: from.word(flags.on_loss, env::ON_LOSS, file.on_loss, OnLoss::Stop)?,
             jobs: from.setting(flags.jobs, env::JOBS, value::jobs, file.jobs, DEFAULT_JOBS)?,
             statement_timeout: from.duration(
                 env::STATEMENT_TIMEOUT,
@@ -181,8 +199,11 @@ impl Settings {
             protected: file.protected,
             rpo: from.optional(None, env::RPO, value::duration, file.rpo)?,
             rto: from.optional(None, env::RTO, value::duration, file.rto)?,
+            snapshot_command: file.snapshot_command,
+            pgbackrest: file.pgbackrest,
             env: file.env,
             check: file.check,
+            retention: file.retention,
             tables: file.tables,
             allow: file.allow,
             file: path.clone(),
@@ -197,6 +218,13 @@ impl Settings {
         let is_usual = store.file_name().is_some_and(|name| name == "snapshots");
         let directory = store.parent().filter(|_| is_usual).unwrap_or(store);
         directory.join("journal.jsonl")
+    }
+
+    /// What takes the snapshot, with all that it needs to do so.
+    pub fn driver(&self) -> Result<Driver, Refusal> {
+        let rpo = self.rpo.as_ref().map(|rpo| rpo.value);
+        let (command, pgbackrest) = (self.snapshot_command.clone(), self.pgbackrest.clone());
+        driver::resolve(self.driver.value, command, pgbackrest, rpo)
     }
 
     /// Every setting with its origin, in the order of the reference.
@@ -214,10 +242,12 @@ impl Settings {
         let line = |setting: &Setting<Vec<String>>| shell_words::join(mask_words(&setting.value));
         add("store", self.store.value.display().to_string(), &self.store.origin);
         add("snapshot", self.snapshot.value.to_string(), &self.snapshot.origin);
+        add("driver", self.driver.value.to_string(), &self.driver.origin);
         add("compare", self.compare.value.to_string(), &self.compare.origin);
         add("pg-dump", line(&self.pg_dump), &self.pg_dump.origin);
         add("pg-restore", line(&self.pg_restore), &self.pg_restore.origin);
         add("fail-on", self.fail_on.value.to_string(), &self.fail_on.origin);
+        add("on-loss", self.on_loss.value.to_string(), &self.on_loss.origin);
         add("jobs", self.jobs.value.to_string(), &self.jobs.origin);
         add("statement-timeout", seconds(&self.statement_timeout), &self.statement_timeout.origin);
         add("lock-timeout", seconds(&self.lock_timeout), &self.lock_timeout.origin);
@@ -232,9 +262,12 @@ impl Settings {
                 None => add(key, String::new(), &Origin::Default),
             }
         }
+        add("snapshot-command", driver::command_said(&self.snapshot_command), &file);
+        add("pgbackrest", driver::pgbackrest_said(&self.pgbackrest), &file);
         let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
         add("env", names.join(" "), &file);
         add("check", said(&self.check), &file);
+        add("retention", self.retention.said(), &file);
         add("tables", rules_said(&self.tables), &file);
         let allowed = number::plural(self.allow.len() as u64, "allowance");
         add("allow", allowed, &file);
@@ -398,7 +431,9 @@ macro_rules! words {
 }
 
 words!(SnapshotMode, "auto" => Self::Auto, "all" => Self::All, "at-risk" => Self::AtRisk, "none" => Self::None);
+words!(DriverName, "pg_dump" => Self::PgDump, "command" => Self::Command, "pgbackrest" => Self::PgBackRest);
 words!(Compare, "auto" => Self::Auto, "counts" => Self::Counts, "values" => Self::Values);
+words!(OnLoss, "stop" => Self::Stop, "restore" => Self::Restore);
 words!(FailOn, "error" => Self::Error, "warning" => Self::Warning, "never" => Self::Never);
 
 #[cfg(test)]

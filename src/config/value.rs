@@ -75,6 +75,12 @@ pub fn jobs(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("`{text}` is no number from 1 to 64"))
 }
 
+/// How many snapshots are kept, at least one.
+pub fn kept(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("`{text}` is no number from 1 on"))
+}
+
 /// The candidate that was probably meant.
 pub fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.replace('_', "-").to_lowercase();
@@ -205,7 +211,7 @@ impl<'de> Deserialize<'de> for Words {
 mod tests {
     use std::time::Duration;
 
-    use super::{closest, distance, duration, jobs, share, size, words};
+    use super::{closest, distance, duration, jobs, kept, share, size, words};
 
     #[test]
     fn durations_and_sizes_are_read_as_people_write_them() {
@@ -223,6 +229,8 @@ mod tests {
         assert!(size("lots").is_err());
         assert_eq!(jobs("2"), Ok(2));
         assert!(jobs("0").is_err());
+        assert_eq!(kept("7"), Ok(7));
+        assert!(kept("0").is_err() && kept("-1").is_err());
         assert_eq!(words("docker exec -i 'my db' pg_dump").unwrap().len(), 5);
         assert!(words("a 'b").unwrap_err().contains("not closed"));
     }

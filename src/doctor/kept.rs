@@ -8,19 +8,19 @@ use tokio_postgres::Client;
 use super::DoctorRequest;
 use crate::db::postgres::{relations, server_message};
 use crate::inventory::Identity;
-use crate::journal::Step;
 use crate::keep;
 use crate::policy::SnapshotMode;
 use crate::record::Check;
 use crate::request::RunRequest;
 use crate::snapshot::Manifest;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::{bytes, plural, seconds};
 
 /// Whether a snapshot of everything would find room.
 pub async fn space(client: &Client, run: &RunRequest) -> Check {
     const NAME: &str = "space";
-    let place = run.store.directory().display();
+    let place = run.store.place();
     if run.keep == SnapshotMode::None {
         return Check::warning(NAME, "no snapshot is taken: snapshot is `none`");
     }
@@ -37,7 +37,10 @@ pub async fn space(client: &Client, run: &RunRequest) -> Check {
         }
     };
     let needed = keep::space_for(sizes.values().sum(), run.min_free_space);
-    match run.store.free_bytes_there() {
+    let Some(free) = run.store.free_space() else {
+        return Check::ok(NAME, format!("a snapshot needs ~{}, in `{place}`", bytes(needed)));
+    };
+    match free {
         Err(error) => Check::failed(NAME, format!("`{place}` can't be looked at: {error}")),
         Ok(free) if free < needed => Check::failed(
             NAME,
@@ -52,29 +55,37 @@ pub async fn space(client: &Client, run: &RunRequest) -> Check {
 }
 
 /// How old the last snapshot is that holds everything, and when it was taken.
-pub fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, Option<Timestamp>) {
+pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, Option<Timestamp>) {
     const NAME: &str = "snapshot";
     let mut damaged = Vec::new();
     let store = &request.run.store;
-    let stored = match store.list(|refusal| damaged.push(refusal.to_string())) {
+    let stored = match store.list(|refusal| damaged.push(refusal.to_string())).await {
         Ok(stored) => stored,
-        Err(error) => {
-            let place = store.directory().display();
-            return (Check::failed(NAME, format!("`{place}` can't be listed: {error}")), None);
-        }
+        Err(refusal) => return (Check::refused(NAME, &refusal), None),
     };
     let is_of_this = |manifest: &&Manifest| {
         manifest.database.oid == identity.database_oid
             && manifest.database.system_identifier == identity.system_identifier
     };
+    let known = match crate::snapshots::known_damaged(&request.run.journal) {
+        Ok(known) => known,
+        Err(refusal) => return (Check::refused(NAME, &refusal), None),
+    };
+    let (broken, stored): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|stored| known.contains(&stored.manifest.id));
+    damaged.extend(broken.iter().map(|stored| {
+        format!("snapshot {} is damaged: rowsafe snapshot verify says how", stored.manifest.id)
+    }));
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
     // What holds only the tables that were at risk is no way back for all of it.
-    let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL);
+    let is_verified =
+        |manifest: &Manifest| manifest.elsewhere.as_ref().is_none_or(Elsewhere::is_verified);
+    let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL && is_verified(manifest));
     let mut check = match (last, request.rpo) {
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),
         (None, Some(_)) => {
             Check::failed(NAME, "there is none of this database that holds everything")
-                .hint("rowsafe run --snapshot all -- COMMAND takes one before the command")
+                .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule")
         }
         (None, None) => Check::note(NAME, "there is none of this database that holds everything"),
     };
@@ -83,45 +94,19 @@ pub fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, Option<
 }
 
 fn aged(name: &'static str, last: &Manifest, age: Duration, rpo: Option<Duration>) -> Check {
-    let rows = plural(last.verified.rows, "row");
-    let said = format!("{} is {} old, verified with {rows}", last.id, seconds(age));
+    let how = match &last.elsewhere {
+        Some(elsewhere) => elsewhere.said(),
+        None => format!("verified with {}", plural(last.verified.rows, "row")),
+    };
+    let said = format!("{} is {} old, {how}", last.id, seconds(age));
     match rpo {
         Some(rpo) if age > rpo => Check::failed(name, format!("{said}; rpo is {}", seconds(rpo)))
-            .hint("rowsafe run --snapshot all -- COMMAND takes one before the command"),
+            .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule"),
         Some(rpo) => Check::ok(name, format!("{said}; rpo is {}", seconds(rpo))),
         None => Check::ok(name, said),
     }
 }
 
-fn age(since: Timestamp) -> Duration {
+pub(super) fn age(since: Timestamp) -> Duration {
     Timestamp::now().duration_since(since).try_into().unwrap_or_default()
-}
-
-/// How long the last restore took, where somebody asks for an objective.
-pub fn restore_time(request: &DoctorRequest) -> Option<Check> {
-    const NAME: &str = "restore-time";
-    let rto = request.rto?;
-    let history = match request.run.journal.read() {
-        Ok(history) => history,
-        Err(error) => return Some(Check::warning(NAME, error.to_string())),
-    };
-    let mut entries = history.entries.iter().rev();
-    let measured = entries.find_map(|done| {
-        let Step::RestoreFinished { rows } = done.step else { return None };
-        let started = history.entries.iter().find(|entry| {
-            entry.run == done.run && matches!(entry.step, Step::RestoreStarted { .. })
-        })?;
-        let took = done.time.duration_since(started.time);
-        Some((rows, Duration::try_from(took).unwrap_or_default()))
-    });
-    let wanted = seconds(rto);
-    Some(match measured {
-        None => Check::note(NAME, format!("no restore was measured yet; rto is {wanted}"))
-            .hint("rowsafe restore latest --into A_NEW_DATABASE measures one and harms nothing"),
-        Some((rows, took)) => {
-            let said = format!("{} were put back in {}", plural(rows, "row"), seconds(took));
-            let message = format!("{said}; rto is {wanted}");
-            if took > rto { Check::warning(NAME, message) } else { Check::ok(NAME, message) }
-        }
-    })
 }

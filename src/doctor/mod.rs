@@ -1,7 +1,9 @@
 //! Is it safe to run here at all? Everything a run depends on, looked at one by one, with what to
 //! do about it. Nothing is changed, and nothing is written down.
 
+mod driver;
 mod kept;
+mod restored;
 mod server;
 
 use std::time::Duration;
@@ -116,7 +118,13 @@ async fn look(
     let reached = record.database.as_ref().expect("the database was reached");
     let identity = reached.identity.clone();
     let run = &request.run;
-    record.checks.push(server::tools(run, &identity).await);
+    let driver = driver::check(client, run, &identity).await;
+    let is_dump = driver.is_none();
+    let (checks, last_backup) = match driver {
+        Some(looked) => looked,
+        None => (vec![server::tools(run, &identity).await], None),
+    };
+    record.checks.extend(checks);
     let health = server::health(client).await;
     let rights = server::rights(client).await;
     let may_count = rights.iter().all(|check| check.status < CheckStatus::Failed);
@@ -133,12 +141,20 @@ async fn look(
         record.checks.push(Check::note("rows", "not counted, because of what is said above"));
     }
     record.checks.extend(server::thresholds(client, run, known.as_ref()).await);
-    record.checks.push(kept::space(client, run).await);
-    let (snapshot, last_snapshot) = kept::snapshot(request, &identity);
-    record.checks.push(snapshot);
+    if is_dump {
+        record.checks.push(kept::space(client, run).await);
+    }
+    // Backups are no snapshots of a run: the age of the last one was looked at above.
+    let mut last_snapshot = last_backup;
+    if last_backup.is_none() {
+        let (snapshot, last) = kept::snapshot(request, &identity).await;
+        record.checks.push(snapshot);
+        last_snapshot = last;
+    }
     let database = run.target.database.clone();
-    record.vitals = Some(Vitals { database, last_snapshot, rows, bytes });
-    record.checks.extend(kept::restore_time(request));
+    let (restored, restore_seconds) = restored::time(request);
+    record.checks.extend(restored);
+    record.vitals = Some(Vitals { database, last_snapshot, restore_seconds, rows, bytes });
     record.checks.extend(health);
     if !run.command.is_empty() {
         observer.notice(Event::Working("reading what is pending"));

@@ -72,7 +72,7 @@ pub async fn incident(
 ) -> anyhow::Result<()> {
     record.migration = secret::mask_words(&request.run.command);
     observer.notice(Event::Working("connecting"));
-    let mut records = Records::read(&request.run);
+    let mut records = Records::read(&request.run).await;
     let address = request.run.target.address();
     let seen = match reach(&request.run, record).await {
         Ok((client, run)) => {

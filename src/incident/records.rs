@@ -47,22 +47,19 @@ pub struct Records {
 
 impl Records {
     /// Reads everything that is on disk about the database of the request.
-    pub fn read(run: &RunRequest) -> Self {
+    pub async fn read(run: &RunRequest) -> Self {
         let mut records = Self::default();
         match run.known.read() {
             Ok(known) => records.known = known,
             Err(refusal) => records.unseen.push(refusal.to_string()),
         }
         let mut damaged = Vec::new();
-        match run.store.list(|refusal| damaged.push(refusal.to_string())) {
+        match run.store.list(|refusal| damaged.push(refusal.to_string())).await {
             Ok(stored) => {
                 let manifests = stored.into_iter().map(|stored| stored.manifest);
                 records.manifests = manifests.collect();
             }
-            Err(error) => {
-                let place = run.store.directory().display();
-                records.unseen.push(format!("the snapshots in `{place}`: {error}"));
-            }
+            Err(refusal) => records.unseen.push(refusal.to_string()),
         }
         records.unseen.extend(damaged);
         records.read_journal(&run.journal, &run.known.path().display().to_string());

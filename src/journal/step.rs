@@ -59,6 +59,42 @@ pub enum Step {
         /// Its id.
         id: String,
     },
+    /// A snapshot that was taken earlier was looked at again.
+    SnapshotChecked {
+        /// Its id.
+        id: String,
+        /// How closely.
+        how: Proof,
+        /// Rows that were found in it.
+        rows: u64,
+        /// What is not as it should be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// Somebody has said that nobody needs this snapshot any more.
+    SnapshotReleased {
+        /// Its id.
+        id: String,
+    },
+    /// A snapshot is about to be removed.
+    SnapshotRemoving {
+        /// Its id.
+        id: String,
+    },
+    /// The snapshot was taken by something else, which holds it.
+    SnapshotHeld {
+        /// Its id.
+        id: String,
+        /// `command` or `pgbackrest`.
+        driver: String,
+        /// What it is called there.
+        reference: String,
+        /// The command line that brings it back, where one is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restore: Option<String>,
+        /// Whether it was found to be there.
+        verified: bool,
+    },
     /// The command is about to be started.
     ChildStarting,
     /// The command was started.
@@ -97,6 +133,20 @@ pub enum Step {
         /// How many.
         rows: u64,
     },
+    /// A database is about to give its name to another one.
+    ExchangeStarted {
+        /// Its name.
+        database: String,
+        /// The one that gets it, until then.
+        new: String,
+        /// What the old one is called from then on.
+        kept: String,
+    },
+    /// The names were exchanged.
+    ExchangeFinished {
+        /// What the old one is called now.
+        kept: String,
+    },
     /// The run has ended; always its last line but for `seen`.
     Finished {
         /// rowsafe's exit code.
@@ -114,6 +164,16 @@ impl Step {
     pub fn child_started(pid: u32) -> Self {
         Self::ChildStarted { child: Process::numbered(pid) }
     }
+}
+
+/// How closely a snapshot was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Its archive was read back, and its rows counted.
+    ReadBack,
+    /// It was restored into a database of its own, and the rows counted there.
+    Restored,
 }
 
 /// What kind of run it is.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::process::{Life, Process};
-use super::{Database, History, Step};
+use super::{Action, Database, History, Step};
 
 /// A run whose rowsafe ended without saying so.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +57,7 @@ struct Told<'a> {
     database: Option<Database>,
     snapshot: Option<&'a str>,
     last: Option<&'a Step>,
+    action: Action,
     is_over: bool,
 }
 
@@ -70,6 +71,7 @@ impl<'a> Told<'a> {
             database: None,
             snapshot: None,
             last: None,
+            action: Action::Unknown,
             is_over: false,
         }
     }
@@ -77,11 +79,14 @@ impl<'a> Told<'a> {
     fn take(&mut self, step: &'a Step, time: Timestamp) {
         match step {
             Step::Finished { .. } | Step::Seen => self.is_over = true,
-            Step::Begun { command, database, .. } => {
+            Step::Begun { command, database, action, .. } => {
+                self.action = *action;
                 self.command.clone_from(command);
                 self.database.clone_from(database);
             }
-            Step::SnapshotVerified { id } => self.snapshot = Some(id),
+            Step::SnapshotVerified { id } | Step::SnapshotHeld { id, .. } => {
+                self.snapshot = Some(id);
+            }
             _ => {}
         }
         self.time = time;
@@ -97,7 +102,13 @@ impl<'a> Told<'a> {
             Life::Gone => Fate::Killed,
             Life::Elsewhere => Fate::Elsewhere,
         };
-        let (when, advice) = state(self.last?, self.snapshot, here);
+        let (when, advice) = match (self.action, self.last?) {
+            (Action::Snapshot, Step::RestoreStarted { snapshot, into, .. }) => (
+                format!("while it restored snapshot {snapshot} into a scratch database"),
+                Some(format!("`rowsafe snapshot verify --restore` drops what is left of {into}")),
+            ),
+            (_, last) => state(last, self.snapshot, here),
+        };
         let sentence = match fate {
             Fate::Killed => format!("rowsafe was killed {when}"),
             Fate::Elsewhere => format!(
@@ -139,6 +150,18 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
             format!("before the command was started; nothing was run, and snapshot {id} is good"),
             None,
         ),
+        Step::SnapshotChecked { id, .. } => (format!("after it looked at snapshot {id}"), None),
+        Step::SnapshotReleased { .. } => ("before it removed any snapshot".to_owned(), None),
+        Step::SnapshotRemoving { id } => (
+            format!("while it removed snapshot {id}, which is not offered any more"),
+            Some("remove the rest: rowsafe snapshot prune".to_owned()),
+        ),
+        Step::SnapshotHeld { id, reference, .. } => (
+            format!(
+                "before the command was started; nothing was run, and snapshot {id} is {reference}"
+            ),
+            None,
+        ),
         Step::ChildStarting => {
             (format!("as it started the command, which may have run; {kept}"), compare)
         }
@@ -164,6 +187,15 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
             ),
             Some(format!("run it again: rowsafe restore {snapshot}")),
         ),
+        Step::ExchangeStarted { database, new, kept } => (
+            format!("while it gave the name {database} to {new}; one of {new} and {kept} is there"),
+            Some(format!(
+                "if {database} refuses connections: ALTER DATABASE \"{database}\" ALLOW_CONNECTIONS true"
+            )),
+        ),
+        Step::ExchangeFinished { kept } => {
+            (format!("after the databases were exchanged; the old one is {kept}"), None)
+        }
         Step::RestoreFinished { .. } => ("after the rows were put back".to_owned(), None),
         Step::Finished { .. } | Step::Seen | Step::Unknown => {
             (format!("at a step that this version does not know; {kept}"), compare)

@@ -2,11 +2,13 @@
 
 mod choice;
 mod imaging;
+mod means;
 mod taking;
 
 use std::time::Instant;
 
 pub use imaging::Imaging;
+pub use means::{Holder, Means, refuse_missing, warnings, without_right};
 pub use taking::{Taking, take};
 
 use crate::compare::{self, Images};
@@ -20,7 +22,6 @@ use crate::policy::SnapshotMode;
 use crate::recognize;
 use crate::record::Record;
 use crate::request::RunRequest;
-use crate::snapshot::tools::ToolVersion;
 use crate::values::BUDGET;
 
 /// Of the bytes that the tables occupy, the part that a compressed dump is expected to need at
@@ -45,11 +46,20 @@ pub struct Keeping<'a> {
 }
 
 impl Keeping<'_> {
+    /// What will take the snapshot, found to be in order before any work is done; `None` where
+    /// nothing is to be kept.
+    pub async fn means(&mut self) -> Result<Option<Means>, Refusal> {
+        if self.request.keep == SnapshotMode::None {
+            return Ok(None);
+        }
+        self.taking().means().await.map(Some)
+    }
+
     /// Counts everything and keeps what the scope says, unless nothing is to be kept; what the
     /// snapshot does not hold and has to be compared is held in memory.
     pub async fn take(
         &mut self,
-        keeping: Option<(&ToolVersion, &Scope)>,
+        keeping: Option<(&Means, &Scope)>,
         imaging: Imaging<'_>,
     ) -> Result<(Inventory, Images), Refusal> {
         let request = self.request;
@@ -66,28 +76,28 @@ impl Keeping<'_> {
             rows: inventory.rows(),
             took: begun.elapsed(),
         });
-        let wanted = imaging.wanted(held.listed(), keeping.map(|(_, scope)| scope));
+        // What something else holds can't be read for comparing.
+        let readable = keeping.filter(|(means, _)| means.is_dump()).map(|(_, scope)| scope);
+        let wanted = imaging.wanted(held.listed(), readable);
         let images = compare::images(&held, &inventory, imaging.look, &wanted, BUDGET).await?;
         match keeping {
             None => {
                 held.release().await?;
                 self.observer.notice(Event::NotKept);
             }
-            Some((tool, scope)) => {
-                let (observer, record) = (&mut *self.observer, &mut *self.record);
-                let journal = self.journal;
-                let mut taking = Taking { request: request.taking(), journal, observer, record };
-                taking.keep(held, &inventory, tool, scope).await?;
+            Some((means, scope)) => {
+                self.taking().keep_by(means, held, &inventory, scope).await?;
             }
         }
         Ok((inventory, images))
     }
-}
 
-/// The tool that will take the snapshot, checked against the server before any work is done.
-pub async fn tool(request: &RunRequest, record: &Record) -> Result<Option<ToolVersion>, Refusal> {
-    if request.keep == SnapshotMode::None {
-        return Ok(None);
+    fn taking(&mut self) -> Taking<'_> {
+        Taking {
+            request: self.request.taking(),
+            journal: self.journal,
+            observer: self.observer,
+            record: self.record,
+        }
     }
-    taking::tool(&request.tools, record).await.map(Some)
 }

@@ -27,7 +27,7 @@ use crate::snapshot::{new_id, store, verify};
 /// has the snapshot afterwards.
 pub async fn take(mut taking: Taking<'_>, scope: &Scope) -> Result<Inventory, Refusal> {
     let request = taking.request;
-    let tool = tool(request.tools, taking.record).await?;
+    let means = taking.means().await?;
     let begun = Instant::now();
     taking.observer.notice(Event::Working("locking and listing the tables"));
     let held = Held::hold(request.target, request.counting).await?;
@@ -40,12 +40,12 @@ pub async fn take(mut taking: Taking<'_>, scope: &Scope) -> Result<Inventory, Re
         rows: inventory.rows(),
         took: begun.elapsed(),
     });
-    taking.keep(held, &inventory, &tool, scope).await?;
+    taking.keep_by(&means, held, &inventory, scope).await?;
     Ok(inventory)
 }
 
-/// The tool that will take the snapshot, checked against the server before any work is done.
-pub async fn tool(tools: &Tools, record: &Record) -> Result<ToolVersion, Refusal> {
+/// The pg_dump that will take the snapshot, checked against the server before any work is done.
+pub(super) async fn tool(tools: &Tools, record: &Record) -> Result<ToolVersion, Refusal> {
     let version = tools::version(&tools.dump).await?;
     if let Some(reached) = &record.database {
         let identity = &reached.identity;
@@ -75,7 +75,7 @@ struct Proven {
 
 impl Taking<'_> {
     /// Keeps what the scope says of what is held, and lets it go.
-    pub async fn keep(
+    pub(super) async fn dump_and_verify(
         &mut self,
         held: Held,
         inventory: &Inventory,
@@ -84,15 +84,12 @@ impl Taking<'_> {
     ) -> Result<(), Refusal> {
         let begun = Instant::now();
         let request = self.request;
-        request.store.prepare()?;
+        request.store.prepare().await?;
         let choice = self.choose(&held, inventory, scope);
         request.store.refuse_without_space(space_for(choice.bytes, request.min_free_space))?;
         let id = new_id();
-        let partial = request.store.begin(&id).map_err(|error| unwritable(&request, &error))?;
-        self.step(Step::SnapshotStarted {
-            id: id.clone(),
-            path: partial.directory().display().to_string(),
-        })?;
+        let partial = request.store.begin(&id).await?;
+        self.step(Step::SnapshotStarted { id: id.clone(), path: partial.location() })?;
         let archive = self.dump(&held, &choice, &partial).await?;
         let tables = self.tables(&held, inventory, &choice).await?;
         held.release().await?;
@@ -101,10 +98,9 @@ impl Taking<'_> {
         let verified = self.verify(&partial, &archive, &tables, &choice).await?;
         let (archive, objects) = (Proven { archive, verified }, choice.large_objects);
         let manifest = self.manifest(&id, inventory, tables, archive, objects, tool).await;
-        let written = manifest.write(partial.directory()).and_then(|()| partial.publish());
-        let path = written.map_err(|error| unwritable(&request, &error))?;
+        let path = partial.publish(&manifest).await?;
         self.step(Step::SnapshotVerified { id: id.clone() })?;
-        let kept = Kept::of(&manifest, path.display().to_string());
+        let kept = Kept::of(&manifest, path);
         self.observer.notice(Event::Kept { kept: &kept, took: begun.elapsed() });
         self.record.snapshot = Some(kept);
         Ok(())
@@ -115,8 +111,7 @@ impl Taking<'_> {
         let choice = Choice::of(held.listed(), inventory.large_objects, scope);
         let warning = choice.warning.clone().or_else(|| scope.warning());
         if let Some(warning) = warning {
-            self.observer.notice(Event::Warning(&warning));
-            self.record.warnings.push(warning);
+            self.warn(warning);
         }
         choice
     }
@@ -144,7 +139,7 @@ impl Taking<'_> {
         };
         let (total, expected) = (choice.tables, choice.bytes);
         let observer = &mut *self.observer;
-        let archive = dump::write(dump, partial.directory(), |now| {
+        let archive = dump::write(dump, partial, |now| {
             observer.notice(Event::Dumping {
                 tables: now.tables,
                 total,
@@ -193,7 +188,7 @@ impl Taking<'_> {
         let total = archive.bytes;
         let observer = &mut *self.observer;
         let verify::Verification { verified, left_out } = verify::verify(
-            partial.directory(),
+            &partial.archive(archive),
             archive,
             tables,
             choice.large_objects,
@@ -206,8 +201,7 @@ impl Taking<'_> {
             let warning = format!(
                 "`{table}` belongs to extension `{extension}`, and pg_dump leaves rows of it out: they are not in the snapshot"
             );
-            self.observer.notice(Event::Warning(&warning));
-            self.record.warnings.push(warning);
+            self.warn(warning);
         }
         Ok(verified)
     }
@@ -225,6 +219,20 @@ impl Taking<'_> {
         let (schema, scope) = manifest::version(&tables, is_whole);
         Manifest {
             schema,
+            pg_dump_version: tool.text.clone(),
+            scope,
+            tables,
+            large_objects,
+            archive: proven.archive,
+            verified: proven.verified,
+            ..self.about(id, inventory).await
+        }
+    }
+
+    /// What a manifest says of any snapshot: of what it is, and what for.
+    pub(super) async fn about(&self, id: &str, inventory: &Inventory) -> Manifest {
+        Manifest {
+            schema: String::new(),
             id: id.to_owned(),
             created_at: jiff::Timestamp::now(),
             rowsafe_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -232,27 +240,25 @@ impl Taking<'_> {
             revisions: self.record.revisions.before.clone(),
             command: secret::mask_words(self.request.command),
             git_commit: git_commit().await,
-            pg_dump_version: tool.text.clone(),
-            scope,
-            tables,
-            large_objects,
-            archive: proven.archive,
-            verified: proven.verified,
+            pg_dump_version: String::new(),
+            scope: String::new(),
+            tables: Vec::new(),
+            large_objects: 0,
+            archive: Archive::default(),
+            verified: Verified::default(),
+            elsewhere: None,
         }
     }
 
-    fn step(&self, step: Step) -> Result<(), Refusal> {
+    /// Says and notes something to know.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.observer.notice(Event::Warning(&warning));
+        self.record.warnings.push(warning);
+    }
+
+    pub(super) fn step(&self, step: Step) -> Result<(), Refusal> {
         self.journal.record(step).map_err(Refusal::from)
     }
-}
-
-fn unwritable(request: &TakeRequest<'_>, error: &std::io::Error) -> Refusal {
-    let store = request.store.directory().display();
-    Refusal::new(
-        Exit::SnapshotFailed,
-        format!("the snapshot can't be written to `{store}`: {error}"),
-    )
-    .hint("choose another place with --store")
 }
 
 /// The commit that is checked out, where the working directory is a git checkout.

@@ -51,8 +51,8 @@ impl KeepPlan {
             tables,
             of_tables,
             bytes,
-            seconds: rate(store, identity).map(|rate| real(bytes) / rate),
-            free_space: store.free_bytes_there().ok(),
+            seconds: rate(store, identity).await.map(|rate| real(bytes) / rate),
+            free_space: store.free_space().and_then(Result::ok),
         }))
     }
 }
@@ -73,8 +73,8 @@ fn kept(
 }
 
 /// Bytes of tables that were dumped in a second, by the newest snapshots of this database.
-fn rate(store: &Store, identity: &Identity) -> Option<f64> {
-    let stored = store.list(|_| {}).ok()?;
+async fn rate(store: &Store, identity: &Identity) -> Option<f64> {
+    let stored = store.list(|_| {}).await.ok()?;
     let of_this = stored.iter().map(|stored| &stored.manifest).filter(|manifest| {
         let of = &manifest.database;
         of.oid == identity.database_oid && of.system_identifier == identity.system_identifier

@@ -13,7 +13,10 @@ pub mod model;
 mod planned;
 pub mod prometheus;
 pub mod reference;
+pub mod restoring;
 mod sarif;
+mod shelf;
+mod shelf_model;
 mod source;
 
 use std::str::FromStr;

@@ -6,6 +6,8 @@
 use serde::Serialize;
 
 use super::incident::model::IncidentModel;
+use super::restoring;
+use super::shelf_model::{self, FileModel, Shelved};
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -41,10 +43,19 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Snapshot<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<restoring::Model<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Child<'a>>,
     tables: Vec<TableModel<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<CheckModel<'a>>,
+    /// The id of the snapshot that was taken, where taking one was all that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<Shelved<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileModel<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<IncidentModel<'a>>,
     phases: Vec<Phase>,
@@ -172,6 +183,16 @@ struct Snapshot<'a> {
     verified: bool,
     scope: &'a str,
     of_tables: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<ElsewhereModel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ElsewhereModel<'a> {
+    driver: &'a str,
+    program: &'a str,
+    reference: &'a str,
+    restore: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -271,9 +292,17 @@ impl<'a> Report<'a> {
             keep: record.keep.as_ref().map(keep),
             warnings: &record.warnings,
             snapshot: snapshot(record),
+            restore: record.restore.as_ref().map(restoring::Model::of),
             child: child(record),
             tables: tables(record),
             checks: record.checks.iter().map(check).collect(),
+            id: record
+                .snapshot
+                .as_ref()
+                .filter(|_| record.command == "snapshot create")
+                .map(|kept| kept.id.as_str()),
+            snapshots: shelf_model::snapshots(record),
+            files: record.files.iter().map(FileModel::of).collect(),
             incident: record.incident.as_deref().map(IncidentModel::of),
             phases: record
                 .phases
@@ -345,9 +374,15 @@ fn snapshot(record: &Record) -> Option<Snapshot<'_>> {
         dump_bytes: kept.dump_bytes,
         tables: kept.tables,
         rows: kept.rows,
-        verified: true,
+        verified: kept.is_verified(),
         scope: &kept.scope,
         of_tables: kept.of_tables,
+        elsewhere: kept.elsewhere.as_ref().map(|elsewhere| ElsewhereModel {
+            driver: &elsewhere.driver,
+            program: &elsewhere.program,
+            reference: &elsewhere.reference,
+            restore: elsewhere.restore.as_deref(),
+        }),
     })
 }
 

@@ -24,6 +24,14 @@ pub fn render(record: &Record) -> String {
         page.gauge(name, "When the last verified snapshot of everything was taken.");
         page.value(name, "", taken.as_second());
     }
+    if let Some(seconds) = vitals.restore_seconds {
+        let name = "rowsafe_last_restore_seconds";
+        page.gauge(
+            name,
+            "How long the last restore took, of a whole snapshot where there was one.",
+        );
+        page.value(name, "", seconds);
+    }
     if let Some(rows) = vitals.rows {
         page.gauge("rowsafe_database_rows", "Rows of all tables, counted.");
         page.value("rowsafe_database_rows", "", rows);

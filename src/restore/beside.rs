@@ -34,23 +34,7 @@ pub async fn restore(
     }
     let maintenance = maintenance(&request.target).await?;
     refuse_existing(&maintenance, name).await?;
-    journal.record(Step::RestoreStarted {
-        snapshot: manifest.id.clone(),
-        into: name.to_owned(),
-        tables: Vec::new(),
-    })?;
-    observer.notice(Event::Working("making a new database and restoring into it"));
-    create(&maintenance, manifest, name).await?;
-    let target = request.target.with_database(name);
-    let restored = fill_and_count(request, stored, &target).await;
-    let rows = match restored {
-        Ok(rows) => rows,
-        Err(refusal) => {
-            drop_again(&maintenance, name).await;
-            return Err(refusal.into());
-        }
-    };
-    journal.record(Step::RestoreFinished { rows })?;
+    let rows = make(request, stored, &maintenance, name, journal, observer).await?;
     record.answer = Some(Answer {
         verdict: Verdict::Ok,
         exit: Exit::Ok,
@@ -63,6 +47,35 @@ pub async fn restore(
         hints: Vec::new(),
     });
     Ok(())
+}
+
+/// Makes the database and fills it; how many rows it holds then.
+pub async fn make(
+    request: &RestoreRequest,
+    stored: &Stored,
+    maintenance: &Client,
+    name: &str,
+    journal: &RunJournal,
+    observer: &mut dyn Observer,
+) -> Result<u64, Refusal> {
+    journal.record(Step::RestoreStarted {
+        snapshot: stored.manifest.id.clone(),
+        into: name.to_owned(),
+        tables: Vec::new(),
+    })?;
+    observer.notice(Event::Working("making a new database and restoring into it"));
+    create(maintenance, &stored.manifest, name).await?;
+    let target = request.target.with_database(name);
+    match fill_and_count(request, stored, &target).await {
+        Ok(rows) => {
+            journal.record(Step::RestoreFinished { rows })?;
+            Ok(rows)
+        }
+        Err(refusal) => {
+            drop_again(maintenance, name).await;
+            Err(refusal)
+        }
+    }
 }
 
 /// What a person should know before looking for rows that were never kept.
@@ -81,7 +94,7 @@ fn tell_of_left_out(manifest: &Manifest) -> Option<String> {
 
 /// A session from which a database can be made: in the target's database or, when that is gone,
 /// in `postgres`.
-async fn maintenance(target: &Target) -> Result<Client, Refusal> {
+pub async fn maintenance(target: &Target) -> Result<Client, Refusal> {
     let options = SessionOptions { read_only: false, ..SessionOptions::default() };
     match connect(target, "rowsafe restore", &options).await {
         Err(ConnectError::DatabaseMissing { .. }) => {
@@ -93,7 +106,7 @@ async fn maintenance(target: &Target) -> Result<Client, Refusal> {
     }
 }
 
-async fn refuse_existing(client: &Client, name: &str) -> Result<(), Refusal> {
+pub async fn refuse_existing(client: &Client, name: &str) -> Result<(), Refusal> {
     let sql = "SELECT 1 FROM pg_database WHERE datname = $1";
     let found = client
         .query_opt(sql, &[&name])
@@ -107,7 +120,7 @@ async fn refuse_existing(client: &Client, name: &str) -> Result<(), Refusal> {
 }
 
 /// The new database gets the encoding and the collation of the old one, where that still exists.
-async fn create(client: &Client, manifest: &Manifest, name: &str) -> Result<(), Refusal> {
+pub async fn create(client: &Client, manifest: &Manifest, name: &str) -> Result<(), Refusal> {
     let failed = |error| refusal(Exit::NoAnswer, &format!("make the database `{name}`"), error);
     let sql = "SELECT pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text,
                       to_jsonb(d)->>'datlocprovider',
@@ -136,7 +149,7 @@ fn like(row: &tokio_postgres::Row) -> String {
     }
 }
 
-async fn drop_again(client: &Client, name: &str) {
+pub async fn drop_again(client: &Client, name: &str) {
     // It was made a moment ago by us and holds nothing that is not in the snapshot.
     let sql = format!("DROP DATABASE IF EXISTS {}", quote(name));
     if let Err(error) = client.batch_execute(&sql).await {

@@ -61,7 +61,8 @@ pub(super) async fn compare(
     let answer: Answer = judge::answer(record, &evidence);
     note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
     if evidence.same_database {
-        recognize::remember(request, &after, journal, observer, record).await;
+        recognize::remember(&request.target, &request.known, &after, journal, observer, record)
+            .await;
     }
     record.answer = Some(answer);
     Ok(())
@@ -96,7 +97,7 @@ async fn look(
         bookkeeping: &bookkeeping,
         images: &ready.images,
     };
-    let kept = kept(request, record)?;
+    let kept = kept(request, record).await?;
     let comparing = |done, total| observer.notice(Event::Comparing { done, total });
     let found = compare::values(&sides, kept.as_ref(), &request.tools, comparing).await?;
     held.release().await?;
@@ -116,9 +117,11 @@ async fn touched(ready: &Ready, ran: &Ran) -> Touched {
     }
 }
 
-/// The snapshot of this run.
-fn kept(request: &RunRequest, record: &Record) -> Result<Option<Stored>, Refusal> {
-    record.snapshot.as_ref().map(|kept| request.store.find(&kept.id)).transpose()
+/// The snapshot of this run, where the store holds it.
+async fn kept(request: &RunRequest, record: &Record) -> Result<Option<Stored>, Refusal> {
+    let in_store = record.snapshot.as_ref().filter(|kept| kept.elsewhere.is_none());
+    let Some(kept) = in_store else { return Ok(None) };
+    request.store.find(&kept.id).await.map(Some)
 }
 
 /// The tables of the migration tool itself, whose rows come and go.

@@ -46,7 +46,8 @@ pub async fn run(
     // What can be known to fail is refused before anything is done.
     locate(&command_of(request), &request.environment).map_err(Refusal::from)?;
     if request.keep != SnapshotMode::None {
-        request.store.prepare()?;
+        keep::refuse_missing(&request.driver, &request.environment)?;
+        request.store.prepare().await?;
     }
     tell_of_unfinished(request, observer, record)?;
     let run = Run { action: Action::Run, command: request.command.clone(), database: None };
@@ -136,7 +137,7 @@ async fn prepare(
     let (watcher, target) = reach(request, journal, observer, record).await?;
     // Of several hosts everything from here on goes to the one that was reached.
     let request = &RunRequest { target, ..request.clone() };
-    let tool = keep::tool(request, record).await?;
+    let means = Keeping { request, journal, observer, record }.means().await?;
     observer.notice(Event::Working("reading what is pending"));
     let pending = pending::find(request, &watcher).await?;
     record.revisions.before.clone_from(&pending.before);
@@ -163,7 +164,7 @@ async fn prepare(
     let mut keeping = Keeping { request, journal, observer, record };
     let scope = plan.risk.scope(request.keep);
     let imaging = Imaging { look: &look, risk: &plan.risk, compare: request.compare };
-    let (before, images) = keeping.take(tool.as_ref().zip(scope.as_ref()), imaging).await?;
+    let (before, images) = keeping.take(means.as_ref().zip(scope.as_ref()), imaging).await?;
     let bookkeeping = pending.version_tables.clone();
     let request = request.clone();
     let planned = plan.planned();

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::dump::hex;
-use super::store::Stored;
+use super::store::{Reader, Source, Stored};
 use super::toc::{self, Entry};
 use super::tools::Tools;
 use crate::child::Invocation;
@@ -36,7 +35,7 @@ pub struct Ended {
 ///
 /// `read` counts the bytes of the file that were read, for progress.
 pub async fn through<T: Send + 'static>(
-    archive: &Path,
+    archive: &Source,
     invocation: &Invocation,
     read: Arc<AtomicU64>,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
@@ -54,8 +53,12 @@ pub async fn through<T: Send + 'static>(
     let stdin = child.stdin.take().expect("stdin is piped").into_owned_fd().map_err(failed)?;
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
     let mut stderr = child.stderr.take().expect("stderr is piped");
-    let path = archive.to_owned();
-    let feeding = tokio::task::spawn_blocking(move || feed(&path, File::from(stdin), &read));
+    let unreadable = |error: io::Error| {
+        let message = format!("the archive `{}` can't be read back: {error}", archive.location());
+        Refusal::new(Exit::SnapshotFailed, message).because(error)
+    };
+    let (reader, downloading) = archive.open().await.map_err(unreadable)?;
+    let feeding = tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), &read));
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
     let listening = async {
         let mut said = Vec::new();
@@ -63,11 +66,9 @@ pub async fn through<T: Send + 'static>(
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut stderr, &mut said).await;
         String::from_utf8_lossy(&said).trim().to_owned()
     };
-    let (consumed, fed, said, status) = tokio::join!(consuming, feeding, listening, child.wait());
-    let unreadable = |error: io::Error| {
-        let message = format!("the archive `{}` can't be read back: {error}", archive.display());
-        Refusal::new(Exit::SnapshotFailed, message).because(error)
-    };
+    let (consumed, fed, said, status, downloaded) =
+        tokio::join!(consuming, feeding, listening, child.wait(), downloading);
+    downloaded?;
     let sha256 = fed.expect("feeding does not panic").map_err(unreadable)?;
     let consumed = consumed.expect("consuming does not panic").map_err(unreadable)?;
     let status = status.map_err(failed)?;
@@ -82,8 +83,8 @@ fn last_line(said: &str) -> String {
 /// Decompresses the file into `sink`, hashing the file's bytes on the way.
 ///
 /// pg_restore may stop reading early, when it lists or has found what it wants: no error.
-fn feed(path: &PathBuf, mut sink: File, read: &AtomicU64) -> io::Result<Option<String>> {
-    let hashing = HashingReader { file: File::open(path)?, digest: Sha256::new(), read };
+fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<String>> {
+    let hashing = HashingReader { reader, digest: Sha256::new(), read };
     let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -105,14 +106,14 @@ fn feed(path: &PathBuf, mut sink: File, read: &AtomicU64) -> io::Result<Option<S
 }
 
 struct HashingReader<'a> {
-    file: File,
+    reader: Reader,
     digest: Sha256,
     read: &'a AtomicU64,
 }
 
 impl Read for HashingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read(buffer)?;
+        let length = self.reader.read(buffer)?;
         self.digest.update(&buffer[..length]);
         self.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
@@ -131,9 +132,9 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
-    let path = stored.directory.join(&stored.manifest.archive.file);
+    stored.manifest.refuse_elsewhere()?;
     let read = Arc::new(AtomicU64::new(0));
-    let ((), ended) = through(&path, invocation, read, consume)
+    let ((), ended) = through(stored.archive(), invocation, read, consume)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
@@ -147,7 +148,7 @@ pub async fn stream(
 
 /// The archive's table of contents.
 pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
-    let path = stored.directory.join(&stored.manifest.archive.file);
+    stored.manifest.refuse_elsewhere()?;
     let invocation = tools.restore_invocation().arg("--list");
     let read = Arc::new(AtomicU64::new(0));
     let list = |mut text: File| {
@@ -155,7 +156,7 @@ pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refus
         text.read_to_end(&mut listing)?;
         Ok(String::from_utf8_lossy(&listing).into_owned())
     };
-    let (listing, ended) = through(&path, &invocation, read, list)
+    let (listing, ended) = through(stored.archive(), &invocation, read, list)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {

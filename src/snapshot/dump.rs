@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStderr;
 
 use super::manifest::Archive;
+use super::store::{Partial, Sink};
 use crate::child::Invocation;
 use crate::exit::Exit;
 use crate::hint::Refusal;
@@ -55,14 +55,13 @@ pub struct Dump<'a> {
     pub leaving_out: Vec<String>,
 }
 
-/// Dumps into `directory` and gives back what was written.
+/// Dumps into a snapshot and gives back what was written.
 pub async fn write(
     dump: Dump<'_>,
-    directory: &Path,
+    partial: &Partial,
     mut progress: impl FnMut(Progress),
 ) -> Result<Archive, Refusal> {
     let begun = Instant::now();
-    let path = directory.join(FILE);
     let mut invocation = dump.invocation;
     invocation.args.extend([
         "--format=custom".to_owned(),
@@ -83,20 +82,20 @@ pub async fn write(
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd();
     let stderr = child.stderr.take().expect("stderr is piped");
     let counters = Arc::new(Counters::default());
-    let pump = {
+    let (sink, uploading) = partial.writer(FILE).await?;
+    let compressing = {
         let counters = Arc::clone(&counters);
         let stdout = stdout.map_err(|error| not_started(&invocation, error))?;
-        tokio::task::spawn_blocking(move || compress(File::from(stdout), &path, &counters))
+        tokio::task::spawn_blocking(move || compress(File::from(stdout), sink, &counters))
     };
-    let ending = async {
-        let (said, status) = tokio::join!(listen(stderr, &counters), child.wait());
-        status.map(|status| (said, status))
-    };
-    let ended = report_during(ending, || progress(counters.now())).await;
-    let kept = pump.await.expect("compressing does not panic");
-    let (said, status) = ended.map_err(|error| not_started(&invocation, error))?;
+    let ending =
+        async { tokio::join!(listen(stderr, &counters), child.wait(), compressing, uploading) };
+    let (said, status, kept, uploaded) = report_during(ending, || progress(counters.now())).await;
     // A full disk ends pg_dump with a broken pipe: the first cause is ours.
-    let kept = kept.map_err(|error| not_kept(directory, error))?;
+    uploaded?;
+    let kept = kept.expect("compressing does not panic");
+    let kept = kept.map_err(|error| not_kept(&partial.place(), error))?;
+    let status = status.map_err(|error| not_started(&invocation, error))?;
     if !status.success() {
         return Err(dump_failed(&said, status));
     }
@@ -132,10 +131,8 @@ impl Counters {
     }
 }
 
-fn compress(mut source: File, path: &Path, counters: &Counters) -> io::Result<Archive> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    let hashing = Hashing { file, digest: Sha256::new(), counters };
+fn compress(mut source: File, sink: Sink, counters: &Counters) -> io::Result<Archive> {
+    let hashing = Hashing { sink, digest: Sha256::new(), counters };
     let mut encoder = zstd::stream::write::Encoder::new(hashing, LEVEL)?;
     encoder.include_checksum(true)?;
     let mut buffer = vec![0; CHUNK];
@@ -150,7 +147,7 @@ fn compress(mut source: File, path: &Path, counters: &Counters) -> io::Result<Ar
         counters.read.store(dump_bytes, Ordering::Relaxed);
     }
     let hashing = encoder.finish()?;
-    hashing.file.sync_all()?;
+    hashing.sink.finish()?;
     Ok(Archive {
         file: FILE.to_owned(),
         format: "pg_dump custom format, zstd".to_owned(),
@@ -162,23 +159,23 @@ fn compress(mut source: File, path: &Path, counters: &Counters) -> io::Result<Ar
     })
 }
 
-/// A file that knows the digest of what was written to it.
+/// A sink that knows the digest of what was written to it.
 struct Hashing<'a> {
-    file: File,
+    sink: Sink,
     digest: Sha256,
     counters: &'a Counters,
 }
 
 impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.file.write(bytes)?;
+        let length = self.sink.write(bytes)?;
         self.digest.update(&bytes[..length]);
         self.counters.written.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.sink.flush()
     }
 }
 
@@ -254,8 +251,7 @@ fn not_started(invocation: &Invocation, error: io::Error) -> Refusal {
         .hint("name the pg_dump to use with --pg-dump")
 }
 
-fn not_kept(directory: &Path, error: io::Error) -> Refusal {
-    let store = directory.parent().unwrap_or(directory).display();
+fn not_kept(store: &str, error: io::Error) -> Refusal {
     let message = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!("no space left in `{store}` for the snapshot")

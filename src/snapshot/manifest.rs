@@ -1,29 +1,32 @@
 //! The manifest of a snapshot: what it holds, of which database, and the proof that it was read
 //! back.
 //!
-//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` and `rowsafe.snapshot/2` as they are; a
-//! rowsafe refuses a manifest whose `schema` it does not know; unknown fields are ignored, so that
+//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/3` as they are; a rowsafe refuses a manifest whose `schema` it does not know; unknown fields are ignored, so that
 //! fields may be added within a version; nobody rewrites a manifest.
 //!
 //! A snapshot of all rows is still written as version 1, which every rowsafe can restore. One that
 //! left out the rows of some tables is version 2: who knows version 1 only would ignore `kept` and
-//! take those tables for empty ones to be filled.
+//! take those tables for empty ones to be filled. One without an archive, because something else
+//! holds the rows, is version 3.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::elsewhere::Elsewhere;
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::inventory::{Identity, Inventory, Table, TableKind};
-use crate::text::{QualifiedName, write_atomically};
+use crate::text::QualifiedName;
 
 /// The version in which every table is kept.
 const WHOLE: &str = "rowsafe.snapshot/1";
 
 /// The version in which tables may be there without their rows.
 const NARROW: &str = "rowsafe.snapshot/2";
+
+/// The version in which something else holds the rows, and there is no archive.
+pub const ELSEWHERE: &str = "rowsafe.snapshot/3";
 
 /// The scope of a snapshot that holds every row.
 pub const SCOPE_ALL: &str = "all";
@@ -37,7 +40,8 @@ pub const FILE: &str = "manifest.json";
 /// What a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of this format: `rowsafe.snapshot/1`, or `/2` where rows were left out.
+    /// Version of this format: `rowsafe.snapshot/1`, `/2` where rows were left out, `/3` where
+    /// something else holds them.
     pub schema: String,
     /// Short id, unique in the store.
     pub id: String,
@@ -61,10 +65,15 @@ pub struct Manifest {
     pub tables: Vec<KeptTable>,
     /// Number of large objects that were kept.
     pub large_objects: u64,
-    /// The archive beside this file.
+    /// The archive beside this file; empty where there is none.
+    #[serde(skip_serializing_if = "Archive::is_none", default)]
     pub archive: Archive,
-    /// The proof that the archive was decoded and its rows counted.
+    /// The proof that the archive was decoded and its rows counted; empty where there is none.
+    #[serde(skip_serializing_if = "Verified::is_none", default)]
     pub verified: Verified,
+    /// Who holds the rows, where it is not this store.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// Which database a snapshot is of.
@@ -139,7 +148,7 @@ pub struct KeptSequence {
 }
 
 /// The archive file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Archive {
     /// Its name beside the manifest.
     pub file: String,
@@ -160,7 +169,7 @@ pub struct Archive {
 }
 
 /// The proof of a verification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Verified {
     /// When, UTC.
     pub at: jiff::Timestamp,
@@ -168,6 +177,19 @@ pub struct Verified {
     pub rows: u64,
     /// Tables whose rows were found.
     pub tables: u64,
+}
+
+impl Archive {
+    /// Whether there is no archive.
+    pub fn is_none(&self) -> bool {
+        self.file.is_empty()
+    }
+}
+
+impl Verified {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Database {
@@ -261,27 +283,50 @@ fn is_true(value: &bool) -> bool {
 }
 
 impl Manifest {
-    /// Reads the manifest in a snapshot's directory.
-    pub fn read(directory: &Path) -> Result<Self, Refusal> {
-        let path = directory.join(FILE);
+    /// Whether it holds the rows of every table.
+    pub fn is_whole(&self) -> bool {
+        self.scope == SCOPE_ALL
+    }
+
+    /// Reads the text of a manifest that is at `place`, or refuses with why there is none.
+    pub fn parse(text: Result<String, String>, place: &str) -> Result<Self, Refusal> {
         let told = |what: String| {
-            Refusal::new(Exit::NoAnswer, format!("snapshot manifest `{}`: {what}", path.display()))
+            Refusal::new(Exit::NoAnswer, format!("snapshot manifest `{place}`: {what}"))
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| told(error.to_string()))?;
+        let text = text.map_err(told)?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
         let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
-        if schema != WHOLE && schema != NARROW {
-            let known = format!("`{WHOLE}` and `{NARROW}`");
+        if ![WHOLE, NARROW, ELSEWHERE].contains(&schema) {
+            let known = format!("`{WHOLE}`, `{NARROW}` and `{ELSEWHERE}`");
             return Err(told(format!("is of version `{schema}`, this rowsafe reads {known}"))
                 .hint("use the rowsafe that wrote it, or a newer one"));
         }
-        serde_json::from_value(value).map_err(|error| told(format!("is damaged: {error}")))
+        let manifest: Self =
+            serde_json::from_value(value).map_err(|error| told(format!("is damaged: {error}")))?;
+        if manifest.archive.is_none() != manifest.elsewhere.is_some() {
+            return Err(told("is damaged: it names no archive".to_owned()));
+        }
+        Ok(manifest)
     }
 
-    /// Writes the manifest into a snapshot's directory, all of it or nothing.
-    pub fn write(&self, directory: &Path) -> std::io::Result<()> {
-        let text = serde_json::to_string_pretty(self).expect("a manifest has only string keys");
-        write_atomically(&directory.join(FILE), text.as_bytes())
+    /// The text that is kept.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a manifest has only string keys")
+    }
+
+    /// What is wrong with a snapshot that stands under `id` with an archive of this size.
+    pub fn objection(&self, id: &str, archive_bytes: Option<u64>) -> Option<Refusal> {
+        let what = match archive_bytes {
+            _ if self.id != id => format!("its manifest is that of {}", self.id),
+            _ if self.elsewhere.is_some() => return None,
+            None => format!("its archive `{}` is missing", self.archive.file),
+            Some(found) if found != self.archive.bytes => {
+                format!("its archive has {found} bytes, and {} were written", self.archive.bytes)
+            }
+            Some(_) => return None,
+        };
+        let message = format!("snapshot {id} is damaged: {what}");
+        Some(Refusal::new(Exit::NoAnswer, message).hint("do not trust it; use another snapshot"))
     }
 }

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod copy;
 pub mod dump;
+pub mod elsewhere;
 pub mod leave_out;
 pub mod manifest;
 pub mod scan;

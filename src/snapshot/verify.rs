@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +10,7 @@ use super::archive;
 use super::dump::report_during;
 use super::manifest::{Archive, KeptTable, Verified};
 use super::scan::{Contents, Scan};
+use super::store::Source;
 use super::tools::Tools;
 use crate::exit::Exit;
 use crate::hint::Refusal;
@@ -26,19 +26,18 @@ pub struct Verification {
     pub left_out: Vec<(QualifiedName, String)>,
 }
 
-/// Decodes the archive in `directory` and compares it with what was counted.
+/// Decodes the archive in `source` and compares it with what was counted.
 pub async fn verify(
-    directory: &Path,
+    source: &Source,
     archive: &Archive,
     tables: &[KeptTable],
     large_objects: u64,
     tools: &Tools,
     mut progress: impl FnMut(u64),
 ) -> Result<Verification, Refusal> {
-    let path = directory.join(&archive.file);
     let invocation = tools.restore_invocation().arg("--data-only").arg("--file=-");
     let read = Arc::new(AtomicU64::new(0));
-    let reading = archive::through(&path, &invocation, Arc::clone(&read), scan);
+    let reading = archive::through(source, &invocation, Arc::clone(&read), scan);
     let (contents, ended) =
         report_during(reading, || progress(read.load(Ordering::Relaxed))).await?;
     if !ended.status.success() {

@@ -50,11 +50,22 @@ pub fn seconds(duration: Duration) -> String {
     }
 }
 
+/// A span of time in its largest unit, which is how old something is: `42 s`, `5 min`, `3 h`,
+/// `12 d`.
+pub fn span(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{bytes, grouped, plural, seconds};
+    use super::{bytes, grouped, plural, seconds, span};
 
     #[test]
     fn numbers_read_as_people_write_them() {
@@ -70,5 +81,9 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(420)), "0.4 s");
         assert_eq!(seconds(Duration::from_secs(129)), "2 min 9 s");
         assert_eq!(seconds(Duration::from_hours(1)), "60 min");
+        assert_eq!(span(Duration::from_secs(119)), "119 s");
+        assert_eq!(span(Duration::from_mins(119)), "119 min");
+        assert_eq!(span(Duration::from_hours(47)), "47 h");
+        assert_eq!(span(Duration::from_hours(30 * 24)), "30 d");
     }
 }

@@ -11,7 +11,8 @@ use super::{Printer, Progress};
 use crate::environment::Environment;
 use crate::event::{Event, Observer};
 use crate::record::{Record, SCOPE_AT_RISK};
-use crate::report::human;
+use crate::report::{human, restoring};
+use crate::text::clean::clean;
 use crate::text::number::{bytes, grouped, plural, seconds};
 
 /// Tells a story on standard error.
@@ -29,6 +30,7 @@ enum Phase {
     Working,
     Counting,
     Comparing,
+    Staging,
     Dumping,
     Verifying,
 }
@@ -118,7 +120,15 @@ impl Observer for Live<'_> {
             }
             Event::Prepared(plan) => {
                 self.end();
-                self.printer.say(human::restore_plan(plan).trim_end());
+                self.printer.say(restoring::human(plan).trim_end());
+            }
+            Event::Exchanging(plan) => {
+                self.end();
+                self.printer.say(human::swap_plan(plan).trim_end());
+            }
+            Event::Staging { done, total } => {
+                self.show(Phase::Staging, "read");
+                self.progress.update(done as u64, total as u64, 0);
             }
             Event::Restoring { what, rows } => {
                 self.say("restore", &format!("{what}  {} rows put back", grouped(rows)));
@@ -149,6 +159,9 @@ impl Observer for Live<'_> {
 
 fn kept_line(kept: &crate::record::Kept, took: Duration) -> String {
     let rows = plural(kept.rows, "row");
+    if let Some(elsewhere) = &kept.elsewhere {
+        return format!("{}  {}  {}", kept.id, clean(&elsewhere.said()), seconds(took));
+    }
     let what = match (kept.scope == SCOPE_AT_RISK, kept.tables) {
         (false, tables) => format!("{}, {rows}", plural(tables, "table")),
         (true, 0) => "keeps the schema; no table is at risk".to_owned(),

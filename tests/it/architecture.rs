@@ -12,11 +12,13 @@ use crate::harness::source::Source;
 const CEILING: usize = 600;
 
 /// What a module of layer 2 may use of its own layer: from, to, why.
-const NEIGHBORS: [(&str, &[&str], &str); 6] = [
+const NEIGHBORS: [(&str, &[&str], &str); 8] = [
     ("snapshot", &["db", "target"], "pg_dump goes where the inventory was taken"),
     ("snapshot", &["db", "connect"], "a restore writes through the same connection"),
     ("snapshot", &["db", "session"], "a restore writes through the same connection"),
     ("snapshot", &["child"], "pg_dump and pg_restore are programs"),
+    ("driver", &["db", "target"], "a snapshot command goes where the inventory was taken"),
+    ("driver", &["child"], "snapshot commands and pgBackRest are programs"),
     ("migration", &["child"], "the user's command renders its own SQL"),
     ("journal", &["child"], "it records how the command ended"),
 ];

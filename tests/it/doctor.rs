@@ -191,8 +191,15 @@ fn the_time_of_a_restore_is_held_against_its_objective() {
     let _ = scene.run_with(&["--snapshot", "all"], HARMLESS).run().exits(Exit::Ok);
     let into = ["latest", "--into", "doctor_restored", "--confirm", "doctor_restored"];
     let _ = scene.rowsafe("restore").args(into).run().exits(Exit::Ok);
-    scene.sandbox.write("rowsafe.toml", "rto = \"1h\"\n");
     let _ = doctor(&scene).exits(Exit::Ok).is("restore-time", "ok", "50 rows were put back in");
+    scene.sandbox.write("rowsafe.toml", "rto = \"1h\"\n");
+    let path = scene.sandbox.path().join("rowsafe.prom");
+    let output = format!("prometheus={}", path.display());
+    let _ = scene.rowsafe("doctor").args(["--output", &output]).run().exits(Exit::Ok);
+    let metrics = std::fs::read_to_string(&path).unwrap();
+    assert!(metrics.contains("\nrowsafe_last_restore_seconds{database=\"doctor_restore\"} "));
+    let looked = doctor(&scene).exits(Exit::Ok);
+    let _ = looked.is("restore-time", "ok", "a whole snapshot, ");
     scene.sandbox.write("rowsafe.toml", "rto = \"0\"\n");
     let _ =
         doctor(&scene).exits(Exit::Ok).is("restore-time", "warning", "50 rows were put back in");

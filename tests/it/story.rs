@@ -132,6 +132,11 @@ impl Told {
         Self { report: report.unwrap_or_default(), outcome }
     }
 
+    /// The report's sentence.
+    pub fn message(&self) -> &str {
+        self.report["message"].as_str().unwrap_or_default()
+    }
+
     /// Asserts code, verdict and sentence, the same on standard error and in the report.
     #[track_caller]
     #[must_use = "there is more to look at; `let _ =` when there is not"]

@@ -2,8 +2,8 @@
 //!
 //! An env.py may override the URL, and an async one may never commit: both exit 0 with nothing done
 //! here. While the command runs, new sessions are looked for in `pg_stat_activity`; afterwards the
-//! count of sessions that the server keeps (PostgreSQL 14, `pg_stat_database.sessions`) tells of
-//! those that came and went between two looks.
+//! count of sessions that the server keeps (`pg_stat_database.sessions`, reliable from PostgreSQL 15
+//! on) tells of those that came and went between two looks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,6 +44,9 @@ pub struct Seen {
     pub sessions_here: bool,
     /// A session of the command was still here some time after the command had ended.
     pub still_here: bool,
+    /// The server does not count sessions, or only after a while: one that came and went between
+    /// two looks was not noticed.
+    pub uncounted: bool,
     /// Something was written somewhere in the cluster.
     pub cluster_written: bool,
     /// Others that were at work on this database since the first look, as they call themselves;
@@ -141,9 +144,9 @@ impl<'a> Watch<'a> {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        if let (Some(before), Some(after)) = (self.sessions, session_count(self.client).await?) {
-            self.seen.sessions_here |= after > before;
-        }
+        let now = session_count(self.client).await?;
+        self.seen.sessions_here |= now > self.sessions;
+        self.seen.uncounted = !counts_at_once(self.client).await?;
         self.look().await?;
         self.seen.cluster_written = snapshot_xmax(self.client).await? != self.xmax;
         // Beside a command that says who it is, a session that says it is something else is not
@@ -172,6 +175,12 @@ impl<'a> Watch<'a> {
 /// How a session is called: by its `application_name`, or else by its role.
 fn called(application: &str, role: &str) -> String {
     if application.is_empty() { format!("a session of {role}") } else { application.to_owned() }
+}
+
+/// Whether a session that has ended is counted: up to PostgreSQL 14 that takes its time.
+async fn counts_at_once(client: &Client) -> Result<bool, Error> {
+    let sql = "SELECT current_setting('server_version_num')::int4 >= 150000";
+    Ok(client.query_one(sql, &[]).await?.get(0))
 }
 
 /// Sessions ever established to this database; counted since PostgreSQL 14.

@@ -81,6 +81,12 @@ impl Server {
         format!("postgresql://postgres:{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
 
+    /// Its major version.
+    pub fn major(&self) -> i64 {
+        let sql = "SELECT current_setting('server_version_num')::int / 10000";
+        self.admin("postgres").query_one_i64(sql)
+    }
+
     /// The last lines of the server's log.
     pub fn log_tail(&self) -> String {
         tail(&self.log)

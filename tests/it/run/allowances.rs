@@ -172,5 +172,6 @@ fn a_loss_that_is_named_for_what_cannot_be_read_is_planned() {
     story.sandbox.write("migration.sql", "ALTER TABLE people DROP COLUMN name;");
     let other = [opaque[0], opaque[1], "--allow", "drop-column people.id: not this one"];
     let told = story.run(&other, &command);
-    let _ = told.answers(Exit::Loss, "lost", "column people.name, which the plan did not name");
+    let told = told.answers(Exit::Loss, "lost", "column people.name");
+    assert!(told.message().ends_with("which the plan did not name"), "{}", told.message());
 }

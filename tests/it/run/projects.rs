@@ -131,7 +131,11 @@ fn another_database_than_the_one_watched() {
     let flags = ["--allow", "drop-column members.phone: unused"];
     let command = story.command(&flags, "alembic upgrade head").env("DATABASE_URL", watched.url());
     // Where on the server it ran is said only when the session was long enough to be seen.
-    let said = "the migration ran on another database than rowsafe watched";
+    let said = match watched.server().major() {
+        // Up to PostgreSQL 14 its session may have gone unseen.
+        ..15 => "run_other_watched",
+        _ => "the migration ran on another database than rowsafe watched",
+    };
     let told = Told::by(command).answers(Exit::CommandFailed, "failed", said);
     assert!(told.changes().is_empty() && told.hints().contains("--database URL"));
     assert_eq!(told.report["child"]["exit"], 0);

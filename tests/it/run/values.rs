@@ -50,7 +50,9 @@ fn values_that_were_overwritten_are_counted_by_column() {
                       {"column": "age", "overwritten": 0, "wiped": 30}]);
     assert_eq!(table(&told, "people")["values"], gone);
     assert_eq!(table(&told, "people")["compared"], "values");
-    assert_eq!(table(&told, "notes")["compared"], "untouched");
+    // Up to PostgreSQL 14 nothing can be called untouched: its statistics come late.
+    let notes = if story.db.server().major() < 15 { "values" } else { "untouched" };
+    assert_eq!(table(&told, "notes")["compared"], notes);
     assert_eq!(table(&told, "people")["rows_before"], table(&told, "people")["rows_after"]);
 }
 
@@ -196,6 +198,9 @@ fn what_an_upsert_or_a_merge_overwrites_was_named() {
     let _ = story.migrate(upsert, &[]).answers(Exit::Blocked, "blocked", "nothing was run");
     let told = story.migrate(upsert, &["--allow", "upsert-overwrite people: names of today"]);
     let _ = told.answers(Exit::Ok, "ok", "gone as planned: 1 value of people.name");
+    if story.db.server().major() < 15 {
+        return;
+    }
     let merge = "MERGE INTO people p USING (VALUES (2, 'two')) v (id, name) ON p.id = v.id
                  WHEN MATCHED THEN UPDATE SET name = v.name;";
     let told = story.migrate(merge, &[]);
@@ -222,8 +227,11 @@ fn others_who_write_meanwhile_are_told_apart() {
         let mut running = story.command(&flags, &command).spawn();
         running.wait_for("the command", || story.sandbox.path().join(FLAG).exists());
         session.execute(sql);
-        // A session tells the statistics once a second, or when it is asked to.
-        session.execute("SELECT pg_stat_force_next_flush()");
+        // A session tells the statistics once a second, or when it is asked to; up to PostgreSQL 14
+        // the values are compared whatever they say.
+        if story.db.server().major() >= 15 {
+            session.execute("SELECT pg_stat_force_next_flush()");
+        }
         std::fs::remove_file(story.sandbox.path().join(FLAG)).unwrap();
         Told::of(running.finish())
     };

@@ -1,0 +1,4 @@
+//! Snapshots that something else takes and holds.
+
+mod command;
+mod pgbackrest;
