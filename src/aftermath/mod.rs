@@ -98,6 +98,8 @@ pub struct There {
     pub vacuumed_at: Option<Moment>,
     /// The last ANALYZE, by hand or by itself.
     pub analyzed_at: Option<Moment>,
+    /// It is unlogged: a crash of the server empties it.
+    pub is_unlogged: bool,
     /// A migration tool keeps its revision in it.
     pub is_of_tool: bool,
 }

@@ -189,3 +189,15 @@ fn the_database_itself() {
         [("database-made-anew", Possible), ("never-here", Possible)]
     );
 }
+
+#[test]
+fn an_unlogged_table_is_emptied_by_a_crash() {
+    let kind = |is_unlogged, deleted, kind: &str| {
+        let mut trace = on_record(table(1, 0, deleted, 0), 40, 1);
+        trace.there.as_mut().unwrap().is_unlogged = is_unlogged;
+        Traces::of([trace, table(2, 10, 0, 10)]).kind(kind)
+    };
+    assert_eq!((kind(true, 0, "unlogged"), kind(true, 0, "delete")), (Some(Likely), None));
+    assert_eq!(kind(true, 40, "unlogged"), None);
+    assert_eq!(kind(false, 0, "unlogged"), None);
+}
