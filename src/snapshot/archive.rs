@@ -49,7 +49,6 @@ pub struct Ended {
 pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
-    extent: Extent,
     read: Arc<AtomicU64>,
     extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
