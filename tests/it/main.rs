@@ -30,6 +30,7 @@ mod faults;
 mod formats;
 mod fuzz_regressions;
 mod identity;
+mod incident;
 mod interrupt;
 mod inventory;
 mod killed;
