@@ -9,7 +9,7 @@ use crate::retention::State;
 use crate::text::clean::clean;
 use crate::text::number::{bytes, grouped, plural, seconds, span};
 use crate::ui::style::Paint;
-use crate::ui::table::{WIDTH, cut};
+use crate::ui::table::WIDTH;
 use crate::ui::{Align, Table};
 
 /// Blanks between two columns of a table.
@@ -77,7 +77,7 @@ fn table(items: &[&Item], now: Timestamp) -> String {
         Align::Left,
     ]);
     for (index, mut row) in rows.into_iter().enumerate() {
-        row[3] = cut(&row[3], room);
+        row[3] = begin_of(&row[3], room);
         match index.checked_sub(1).map(|index| items[index]) {
             None => table.row_in(Paint::Dim, row),
             Some(item) if is_troubling(item) => table.row_in(Paint::Red, row),
@@ -85,6 +85,14 @@ fn table(items: &[&Item], now: Timestamp) -> String {
         }
     }
     table.lines(WIDTH).join("\n") + "\n"
+}
+
+/// The beginning of revisions, which is what people know them by.
+fn begin_of(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn is_troubling(item: &Item) -> bool {

@@ -21,7 +21,7 @@ pub struct ListRequest {
 
 /// Lists them; they are in the record.
 pub async fn list(request: &ListRequest, record: &mut Record) -> anyhow::Result<()> {
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let found = shelf::read(&request.store, &past).await?;
     record.shelf = found.into_iter().map(|on_shelf| on_shelf.item).collect();
     if let Some(name) = &request.database {

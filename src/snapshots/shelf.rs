@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::past::Past;
 use crate::hint::Refusal;
 use crate::journal::{Journal, Process};
-use crate::record::Kept;
 use crate::record::shelf::{Item, Proofs};
+use crate::record::{Kept, Record};
 use crate::retention::State;
 use crate::snapshot::Manifest;
 use crate::snapshot::store::{Entry, Remains, Store, Stored};
@@ -23,6 +23,14 @@ pub struct OnShelf {
 pub fn past(journal: &Journal) -> Result<Past, Refusal> {
     let history = journal.read()?;
     Ok(Past::of(&history, &Process::current(), Timestamp::now()))
+}
+
+/// The same for who only looks: what the journal can't say keeps nobody from finding a snapshot.
+pub fn past_or_nothing(journal: &Journal, record: &mut Record) -> Past {
+    past(journal).unwrap_or_else(|refusal| {
+        record.warnings.push(format!("when snapshots were verified is not known: {refusal}"));
+        Past::default()
+    })
 }
 
 /// Everything that is there: snapshots newest first, then what is none.

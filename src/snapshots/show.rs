@@ -24,7 +24,7 @@ pub struct ShowRequest {
 /// Shows it; it is in the record.
 pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot).await?;
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let item = shelf::of(stored, &past).item;
     let manifest = item.manifest.as_ref().expect("what was found has a manifest");
     let (id, name) = (&item.id, &manifest.database.name);

@@ -14,7 +14,7 @@ use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::{Journal, Proof, RunJournal, Step};
-use crate::record::shelf::Checked;
+use crate::record::shelf::{Checked, Proofs};
 use crate::record::{Answer, Record, Verdict};
 use crate::retention::State;
 use crate::snapshot::elsewhere::Elsewhere;
@@ -47,7 +47,7 @@ pub async fn verify(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let chosen = choose(request, &past).await?;
     let tool = tools::version(&request.tools.restore).await?;
     for on_shelf in chosen {
@@ -62,6 +62,7 @@ pub async fn verify(
                     look(request, &stored, &tool, signals, observer, record).await?;
                 item.state = if is_damaged { State::Damaged } else { State::Good };
                 item.problem.clone_from(&checked.problem);
+                note_proofs(&mut item.proofs, &checked, is_damaged);
                 item.checked = Some(checked);
             }
             // It may be at work, and is not offered anyway.
@@ -73,6 +74,18 @@ pub async fn verify(
     }
     record.answer = Some(answer(request, record));
     Ok(())
+}
+
+/// What is known from now on.
+fn note_proofs(proofs: &mut Proofs, checked: &Checked, is_damaged: bool) {
+    let now = Some(jiff::Timestamp::now());
+    if !is_damaged {
+        proofs.read_back = now;
+    }
+    if checked.is_restored {
+        proofs.not_restored.clone_from(&checked.problem);
+        proofs.restored = if checked.problem.is_none() { now } else { proofs.restored };
+    }
 }
 
 async fn choose(request: &VerifyRequest, past: &Past) -> Result<Vec<OnShelf>, Refusal> {
