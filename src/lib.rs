@@ -14,6 +14,7 @@ pub mod aftermath;
 pub mod effect;
 pub mod finding;
 pub mod inventory;
+pub mod location;
 pub mod loss;
 pub mod policy;
 pub mod python;

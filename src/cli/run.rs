@@ -123,7 +123,10 @@ pub fn tools(settings: &Settings) -> Tools {
 /// Where snapshots are kept.
 pub fn store(settings: &Settings, context: &Context) -> Result<Store, Refusal> {
     let identity = settings.identity.as_ref().map(|identity| identity.value.clone());
-    let keys = Keys::new(settings.encrypt_to.value.clone(), identity);
+    let keys = Keys::new(&settings.encrypt_to.value, identity).map_err(|why| {
+        let origin = &settings.encrypt_to.origin;
+        Refusal::new(Exit::NoAnswer, format!("`encrypt-to` of {origin}: {why}"))
+    })?;
     Ok(Store::open(&settings.store.value, &context.environment)?.with_keys(keys))
 }
 

@@ -19,13 +19,12 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::{Allowance, AllowanceSource};
 use crate::hint::Refusal;
+use crate::location::Location;
 use crate::policy::{
     Compare, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRule, TableRules, Template,
 };
 use crate::retention::Policy;
 use crate::secret::mask_urls;
-use crate::snapshot::encryption;
-use crate::snapshot::store::Location;
 use crate::text::LineMap;
 
 /// The file's own name.
@@ -157,7 +156,7 @@ pub struct Check {
 struct Raw {
     database: Option<Spanned<String>>,
     store: Option<Spanned<PathBuf>>,
-    encrypt_to: Option<Spanned<OneOrMore>>,
+    encrypt_to: Option<OneOrMore>,
     identity: Option<PathBuf>,
     snapshot: Option<Spanned<String>>,
     driver: Option<Spanned<String>>,
@@ -341,9 +340,7 @@ impl Source<'_> {
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
             store: self
                 .value("store", raw.store.as_ref(), |store| Location::parse(store, directory))?,
-            encrypt_to: self.value("encrypt-to", raw.encrypt_to.as_ref(), |recipients| {
-                recipients.0.iter().map(|text| encryption::recipient(text)).collect()
-            })?,
+            encrypt_to: raw.encrypt_to.map(|OneOrMore(recipients)| recipients),
             identity: raw.identity.map(|path| directory.join(path)),
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
             driver: self.value("driver", raw.driver.as_ref(), |text| text.parse())?,

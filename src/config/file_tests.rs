@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::{ConfigFile, Search, find, parse};
 use crate::environment::Environment;
+use crate::location::Location;
 use crate::policy::{Compare, FailOn, SnapshotMode};
-use crate::snapshot::store::Location;
 use crate::text::QualifiedName;
 
 const FULL: &str = r#"

@@ -14,12 +14,12 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::finding::Allowance;
 use crate::hint::Refusal;
+use crate::location::Location;
 use crate::policy::{
     Compare, Driver, DriverName, FailOn, OnLoss, Protected, SnapshotMode, TableRules,
 };
 use crate::retention::Policy;
 use crate::secret::{Secret, mask_urls, mask_words};
-use crate::snapshot::store::Location;
 use crate::text::number;
 
 /// Where a value comes from.
@@ -270,7 +270,11 @@ impl Settings {
         let seconds = |setting: &Setting<Duration>| number::seconds(setting.value);
         let line = |setting: &Setting<Vec<String>>| shell_words::join(mask_words(&setting.value));
         add("store", self.store.value.to_string(), &self.store.origin);
-        add("encrypt-to", self.encrypt_to.value.join(" "), &self.encrypt_to.origin);
+        // What is no recipient may be a secret that was put in the wrong place.
+        let shown =
+            |text: &String| if text.starts_with("age1") { text.clone() } else { "***".into() };
+        let recipients: Vec<String> = self.encrypt_to.value.iter().map(shown).collect();
+        add("encrypt-to", recipients.join(" "), &self.encrypt_to.origin);
         match &self.identity {
             Some(setting) => {
                 add("identity", setting.value.display().to_string(), &setting.origin);

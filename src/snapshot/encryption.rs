@@ -37,7 +37,7 @@ impl fmt::Debug for Keys {
 }
 
 /// Reads a recipient, such as `age1…`; what is refused is not repeated, it may be a secret.
-pub fn recipient(text: &str) -> Result<String, String> {
+fn recipient(text: &str) -> Result<String, String> {
     if text.starts_with("AGE-SECRET-KEY-") {
         return Err(
             "that is an identity, which is secret; the recipient to it begins with `age1`: \
@@ -52,10 +52,13 @@ pub fn recipient(text: &str) -> Result<String, String> {
 }
 
 impl Keys {
-    /// Recipients that [`recipient`] read, and the file with the identities that open archives.
-    pub fn new(recipients: Vec<String>, identity: Option<PathBuf>) -> Self {
+    /// Recipients such as `age1…`, and the file with the identities that open archives. Refuses what
+    /// is no recipient without repeating it.
+    pub fn new(recipients: &[String], identity: Option<PathBuf>) -> Result<Self, String> {
+        let read = recipients.iter().map(|text| recipient(text));
+        let recipients: Vec<String> = read.collect::<Result<_, _>>()?;
         let witness = (!recipients.is_empty()).then(|| Arc::new(Identity::generate()));
-        Self { recipients, identity, witness }
+        Ok(Self { recipients, identity, witness })
     }
 
     /// What a manifest says of an archive that they encrypt; `None` when they encrypt none.
@@ -148,17 +151,17 @@ mod tests {
     fn who_wrote_it_reads_it_back_and_later_only_the_recipient() {
         let identity = Identity::generate();
         let public = identity.to_public().to_string();
-        let writer = Keys::new(vec![public.clone()], None);
+        let writer = Keys::new(std::slice::from_ref(&public), None).unwrap();
         let bytes = sealed(&writer, b"rows");
         assert_eq!(opened(&writer, &bytes).unwrap(), b"rows");
         // The same recipients in another process hold another witness.
-        let stranger = opened(&Keys::new(vec![public], None), &bytes).unwrap_err();
+        let stranger = opened(&Keys::new(&[public], None).unwrap(), &bytes).unwrap_err();
         assert!(stranger.to_string().contains("no identity is at hand"), "{stranger}");
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("key.txt");
         std::fs::write(&file, format!("# mine\n{}\n", identity.to_string().expose_secret()))
             .unwrap();
-        let owner = Keys::new(Vec::new(), Some(file.clone()));
+        let owner = Keys::new(&[], Some(file.clone())).unwrap();
         assert_eq!(opened(&owner, &bytes).unwrap(), b"rows");
         std::fs::write(&file, Identity::generate().to_string().expose_secret()).unwrap();
         let other = opened(&owner, &bytes).unwrap_err();
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn no_changed_byte_is_read() {
-        let keys = Keys::new(vec![Identity::generate().to_public().to_string()], None);
+        let keys = Keys::new(&[Identity::generate().to_public().to_string()], None).unwrap();
         let bytes = sealed(&keys, &[7; 1000]);
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();

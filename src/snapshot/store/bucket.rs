@@ -23,13 +23,13 @@ use object_store::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::location::{BucketUrl, Provider};
 use super::transfer::{self, UploadSink};
 use super::trouble;
 use super::{Damaged, Entry, Manifest, Pump, Reader, Remains, Source, SourceKind, Stored};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::hint::Refusal;
+use crate::location::{BucketUrl, Provider};
 use crate::secret::Secret;
 use crate::snapshot::manifest;
 

@@ -5,7 +5,6 @@
 
 mod bucket;
 mod local;
-mod location;
 mod transfer;
 mod trouble;
 
@@ -21,11 +20,10 @@ use super::manifest::Archive;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::hint::Refusal;
+use crate::location::Location;
 use crate::text::number;
 use bucket::Bucket;
 use local::Directory;
-
-pub use location::Location;
 
 /// A place for snapshots.
 #[derive(Debug, Clone)]

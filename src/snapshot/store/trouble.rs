@@ -4,9 +4,9 @@ use std::error::Error as _;
 
 use object_store::Error;
 
-use super::location::{BucketUrl, Provider};
 use crate::exit::Exit;
 use crate::hint::Refusal;
+use crate::location::{BucketUrl, Provider};
 
 /// Says what could not be done, why, and what to do about it.
 pub fn refusal(exit: Exit, url: &BucketUrl, what: &str, error: &Error) -> Refusal {

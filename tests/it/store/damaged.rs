@@ -45,7 +45,7 @@ fn a_flipped_bit_or_a_cut_anywhere_is_noticed_by_every_reader() {
     let recipient = Identity::generate().to_public().to_string();
     let mut random = fastrand::Rng::with_seed(7);
     for (place, keys) in Place::all().into_iter().zip([None, Some(vec![recipient])]) {
-        let keys = Keys::new(keys.unwrap_or_default(), None);
+        let keys = Keys::new(&keys.unwrap_or_default(), None).unwrap();
         let store = place.store().with_keys(keys.clone());
         let (id, file) = ("damaged1", super::ARCHIVE);
         block_on(async {

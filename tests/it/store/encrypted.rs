@@ -99,7 +99,7 @@ fn what_is_no_recipient_is_refused_before_anything_is_done() {
     let _ = run.run().exits(Exit::NoAnswer).says("it is no recipient of age");
     scene.sandbox.write("rowsafe.toml", &format!("encrypt-to = \"{secret}\"\n"));
     let refused = scene.run(HARMLESS).run().exits(Exit::NoAnswer);
-    let refused = refused.says("`encrypt-to`: that is an identity, which is secret");
+    let refused = refused.says("that is an identity, which is secret").says("`encrypt-to` of ");
     assert!(!format!("{}{}", refused.stdout, refused.stderr).contains(&secret), "{refused}");
     scene.assert_nothing_happened();
 }

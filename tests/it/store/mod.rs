@@ -9,8 +9,9 @@ mod refused;
 use std::path::{Path, PathBuf};
 
 use rowsafe::environment::Environment;
+use rowsafe::location::Location;
 use rowsafe::snapshot::manifest::{Archive, Database, Verified};
-use rowsafe::snapshot::store::{Entry, Location, Partial};
+use rowsafe::snapshot::store::{Entry, Partial};
 use rowsafe::snapshot::{Manifest, Store};
 
 use crate::harness::S3;

@@ -1,4 +1,4 @@
-//! Where a store is, as it is written: a path, `file:///…`, `s3://…`, `gs://…` or `az://…`.
+//! Where snapshots are kept, as it is written: a path, `file:///…`, `s3://…`, `gs://…` or `az://…`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
