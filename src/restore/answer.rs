@@ -85,14 +85,14 @@ fn amounts(rows: u64, values: u64, tables: u64, overwrite: u64, delete: u64) -> 
     if values > 0 {
         parts.push(plural(values, "value"));
     }
-    let mut text = format!("{} of {}", parts.join(" and "), plural(tables, "table"));
+    let mut text = vec![format!("{} of {}", parts.join(" and "), plural(tables, "table"))];
     if overwrite > 0 {
-        text += &format!(", {} overwritten", plural(overwrite, "row"));
+        text.push(format!("{} overwritten", plural(overwrite, "row")));
     }
     if delete > 0 {
-        text += &format!(", {} deleted", plural(delete, "row"));
+        text.push(format!("{} deleted", plural(delete, "row")));
     }
-    text
+    text.join(", ")
 }
 
 fn is_written(table: &RestoreTable) -> bool {
@@ -122,11 +122,12 @@ pub fn done(plan: &RestorePlan, outcome: &Outcome, database: &str) -> Answer {
 fn take_back(plan: &RestorePlan) -> Option<String> {
     let present = plan.present.as_ref()?;
     let written = plan.tables.iter().filter(|table| table.fate == Fate::There && is_written(table));
-    let tables: String = written
-        .map(|table| format!(" --table {}", shell_words::quote(&table.name.to_string())))
+    let flags: Vec<String> = written
+        .map(|table| format!("--table {}", shell_words::quote(&table.name.to_string())))
         .collect();
+    let flags = flags.join(" ");
     Some(format!(
-        "snapshot {0} holds what was there before; to go back to it: rowsafe restore {0} --mode replace{tables}",
+        "snapshot {0} holds what was there before; to go back to it: rowsafe restore {0} --mode replace {flags}",
         present.id
     ))
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use super::convert;
 use super::definition;
 use super::pair::{Unit, staged};
-use super::recreate::{self, along, said};
+use super::recreate::{self, SAID, along, said};
 use super::script::Item;
 use super::session::Session;
 use crate::hint::Refusal;
 use crate::record::{Cannot, Changed};
 use crate::snapshot::manifest::KeptColumn;
 use crate::snapshot::toc::{self, Entry};
-use crate::text::name::{quote, quote_if_needed};
+use crate::text::name::quote;
 use crate::text::number::plural;
 
 /// `pg_class`, whose oid is fixed (PostgreSQL, src/include/catalog/pg_class.h).
@@ -99,11 +99,34 @@ pub async fn find(
             Err(cannot) => changed.cannot.push(cannot),
         }
     }
+    leave_out_dependent(unit, &mut found, changed);
     if !found.columns.is_empty() {
         hanging(&mut found, unit, table, entries, items, there);
     }
     Ok(found)
 }
+
+/// A computed column can't come back without those that it is computed from.
+fn leave_out_dependent(unit: &Unit<'_>, found: &mut Return, changed: &mut Changed) {
+    let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+    let stays_away = |column: &&&KeptColumn| !names.contains(&column.name.as_str());
+    let away: Vec<&KeptColumn> = unit.gone.iter().filter(stays_away).copied().collect();
+    let is_dependent = |back: &Back| {
+        let speaks = |sql: &String| away.iter().any(|it| definition::mentions(sql, &it.name));
+        back.value.is_none() && back.sql.as_ref().is_some_and(speaks)
+    };
+    let (without, with): (Vec<Back>, Vec<Back>) =
+        std::mem::take(&mut found.columns).into_iter().partition(is_dependent);
+    found.columns = with;
+    for back in without {
+        changed.columns.retain(|(name, _)| *name != back.name);
+        let why = format!("{}: it is computed from a column that stays away", back.name);
+        changed.cannot.push(Cannot { rows: 0, values: 0, why });
+    }
+}
+
+/// A column that comes back, how many values it brings, and what of them can't be; or why it can't.
+type Found = Result<(Back, u64, Option<Cannot>), Cannot>;
 
 /// One column, how many values it brings, and what of it can't be.
 async fn back(
@@ -111,7 +134,7 @@ async fn back(
     unit: &Unit<'_>,
     column: &KeptColumn,
     create_table: &str,
-) -> Result<Result<(Back, u64, Option<Cannot>), Cannot>, Refusal> {
+) -> Result<Found, Refusal> {
     let refused = |values: u64, why: String| {
         let why = format!("{} of {}: {why}", plural(values, "value"), column.name);
         Ok(Err(Cannot { rows: 0, values, why }))
@@ -133,13 +156,13 @@ async fn back(
     if unit.key.is_none() && rows > 0 {
         return refused(values, "without a key it can't be told whose they are".to_owned());
     }
-    let (value, unfit) = convert::text_as(session, unit, column).await?;
-    let cannot = (unfit > 0).then(|| Cannot {
+    let (value, strange) = convert::text_as(session, unit, column).await?;
+    let cannot = (strange > 0).then(|| Cannot {
         rows: 0,
-        values: unfit,
+        values: strange,
         why: format!(
             "{} of {}: the type {} has no such value now",
-            plural(unfit, "value"),
+            plural(strange, "value"),
             column.name,
             column.type_name
         ),
@@ -150,7 +173,7 @@ async fn back(
         sql: definition.map(|it| it.sql),
         value: Some(value),
     };
-    Ok(Ok((back, values - unfit, cannot)))
+    Ok(Ok((back, values - strange, cannot)))
 }
 
 /// What hung on the columns and is not there now.
@@ -174,15 +197,17 @@ fn hanging(
     };
     let lost: BTreeSet<u64> = items.iter().filter(is_lost).map(|item| item.id).collect();
     let own: BTreeSet<u64> = lost.iter().copied().chain([table.id]).collect();
-    let is_own_view = |item: &Item| !item.needs.contains(&table.id) || speaks(&item.sql);
-    let along = along(items, &own, there, is_own_view);
+    let speaks_of_them = |item: &Item| !item.needs.contains(&table.id) || speaks(&item.sql);
+    let along = along(items, &own, there, speaks_of_them);
     let of_column = |item: &Item| {
-        let named = |name: &&str| {
-            let column = quote_if_needed(name);
-            item.name == format!("COLUMN {}.{column}", quote_if_needed(&unit.kept.name))
+        // Quoted where pg_dump thinks that it must be: more often than we do.
+        let forms = |name: &str| [name.to_owned(), quote(name)];
+        let is_of = |name: &str| {
+            forms(&unit.kept.name).iter().any(|table| {
+                forms(name).iter().any(|column| item.name == format!("COLUMN {table}.{column}"))
+            })
         };
-        matches!(item.kind.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL")
-            && names.iter().any(|name| named(&name))
+        SAID.contains(&item.kind.as_str()) && names.iter().any(|name| is_of(name))
     };
     let of_sequence = |item: &Item| {
         let is_lost = |other: &Item| {

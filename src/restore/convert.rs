@@ -72,14 +72,14 @@ async fn convert_one(
     if !all_fit {
         session.execute(FITS, &what).await?;
         let sql = format!("SELECT count(*) FROM {table} WHERE NOT {}", fits(&column));
-        let unfit = session.numbers(&sql, &what).await?[0];
+        let strange = session.numbers(&sql, &what).await?[0];
         let why = format!(
             "{} of {} in the snapshot can't be: its type is {now} now, and was {}",
-            plural(unfit, "value"),
+            plural(strange, "value"),
             pair.live.name,
             pair.kept_type
         );
-        cannot.push(tell(unfit, why));
+        cannot.push(tell(strange, why));
         value = format!("CASE WHEN {} THEN {value} END", fits(&column));
     }
     // A type of the same name takes a value as it is or not at all.
@@ -135,6 +135,6 @@ pub async fn text_as(
     let sql = format!("SELECT count(*) FROM {} s WHERE NOT {fits}", unit.staged);
     match session.numbers(&sql, &what).await?[0] {
         0 => Ok((value, 0)),
-        unfit => Ok((format!("CASE WHEN {fits} THEN {value} END"), unfit)),
+        strange => Ok((format!("CASE WHEN {fits} THEN {value} END"), strange)),
     }
 }

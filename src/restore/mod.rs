@@ -25,6 +25,7 @@ mod swap;
 mod there;
 mod triggers;
 mod verify;
+mod wiped;
 
 use std::time::Instant;
 

@@ -286,9 +286,8 @@ fn asked(table: &KeptTable, only: &[Part]) -> Asked {
     if parts.is_empty() {
         return Asked::All;
     }
-    let is_named = |column: &&KeptColumn| {
-        parts.iter().any(|part| part.columns.iter().any(|name| *name == column.name))
-    };
+    let is_named =
+        |column: &&KeptColumn| parts.iter().any(|part| part.columns.contains(&column.name));
     Asked::Parts {
         rows: parts.iter().any(|part| part.rows),
         columns: table.columns.iter().filter(is_named).map(|column| column.attnum).collect(),

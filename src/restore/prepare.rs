@@ -65,22 +65,22 @@ pub async fn prepare<'a>(
     let there = there::there(session, &items).await?;
     let revival = Revival::of(&paired, &entries, &items, &there);
     stage::stage(request, stored, &entries, session, &mut paired.units, observer).await?;
-    let mut unfit = Vec::new();
+    let mut strange = Vec::new();
     for unit in &paired.units {
-        unfit.push(convert::convert(session, unit).await?);
+        strange.push(convert::convert(session, unit).await?);
     }
     observer.notice(Event::Working("comparing with the snapshot"));
     let mode = request.mode;
     let differ = Differ { session, units: &paired.units, shapes: &shapes, mode };
     let mut changes = differ.changes().await?;
-    for (changed, unfit) in changes.iter_mut().zip(unfit) {
-        changed.cannot.extend(unfit);
+    for (changed, strange) in changes.iter_mut().zip(strange) {
+        changed.cannot.extend(strange);
     }
     let mut returns = Vec::new();
-    let mut made: BTreeSet<u64> = revival.items().map(|item| item.id).collect();
+    let mut numbers: BTreeSet<u64> = revival.items().map(|item| item.id).collect();
     for (unit, changed) in paired.units.iter().zip(&mut changes) {
         let mut found = columns::find(session, unit, &entries, &items, &there, changed).await?;
-        found.without(&mut made);
+        found.without(&mut numbers);
         returns.push(found);
     }
     Ok(Prepared { entries, paired, shapes, changes, returns, revival, mode, not_kept })

@@ -38,6 +38,9 @@ const NEEDED: [&str; 10] = [
 /// What goes with a table by CASCADE and is no part of it.
 const VIEWS: [&str; 2] = ["VIEW", "MATERIALIZED VIEW"];
 
+/// What is said of something.
+pub const SAID: [&str; 3] = ["ACL", "COMMENT", "SECURITY LABEL"];
+
 /// What belongs to something that comes along.
 const BELONGING: [&str; 9] = [
     "ACL",
@@ -81,8 +84,17 @@ impl<'a> Revival<'a> {
         let is_gone = |oid: u32| gone.iter().any(|table| table.oid == oid);
         let is_leaf = |table: &&KeptTable| table.root.is_some_and(|root| !is_gone(root));
         let leaves: Vec<&KeptTable> = gone.iter().copied().filter(is_leaf).collect();
-        let own: BTreeSet<u64> =
+        let mut own: BTreeSet<u64> =
             toc::whole_tables(entries, gone).iter().filter_map(|entry| entry.id()).collect();
+        // Their names in the contents are quoted as the tables' are not.
+        let is_said_of = |item: &&Item| SAID.contains(&item.kind.as_str());
+        let said_of: Vec<u64> = items
+            .iter()
+            .filter(is_said_of)
+            .filter(|item| item.needs.iter().any(|id| own.contains(id)))
+            .map(|item| item.id)
+            .collect();
+        own.extend(said_of);
         let along = along(items, &own, there, |_| true);
         let order = toc::in_order(entries, &leaves);
         let wanted = |id: &u64| own.contains(id) || along.contains(id);

@@ -2,7 +2,7 @@
 
 use super::RestoreMode;
 use super::columns::Return;
-use super::differ::Differ;
+use super::differ::{Differ, any};
 use super::pair::{Pair, Unit, staged};
 use crate::hint::Refusal;
 use crate::record::Changed;
@@ -112,9 +112,8 @@ impl Differ<'_, '_> {
         if unit.key.is_none() {
             return self.delete_by_all(unit, &what).await;
         }
-        let kept: String =
-            self.referred(unit).iter().map(|held| format!(" AND NOT {held}")).collect();
-        let sql = format!("DELETE FROM {from} l WHERE {}{kept}", Self::newer(unit));
+        let held = any(&self.referred(unit));
+        let sql = format!("DELETE FROM {from} l WHERE {} AND NOT {held}", Self::newer(unit));
         self.session.change(&sql, &what).await
     }
 

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod copy;
 pub mod dump;
 pub mod elsewhere;
+pub mod encryption;
 pub mod leave_out;
 pub mod manifest;
 pub mod scan;

@@ -5,8 +5,8 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::Journal;
 use crate::record::{Answer, Kept, Record, Verdict};
-use crate::retention::State;
 use crate::snapshot::Store;
+use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::plural;
 
@@ -24,7 +24,7 @@ pub struct ShowRequest {
 /// Shows it; it is in the record.
 pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot).await?;
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let item = shelf::of(stored, &past).item;
     let manifest = item.manifest.as_ref().expect("what was found has a manifest");
     let (id, name) = (&item.id, &manifest.database.name);
@@ -36,11 +36,12 @@ pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<
         .hint(format!("look again: rowsafe snapshot verify {id}"))
         .into());
     }
-    let kept = plural(manifest.verified.rows, "row");
+    let kept = Kept::of(manifest, item.location.clone());
+    let rows = plural(kept.rows, "row");
     let sentence = if manifest.scope == SCOPE_ALL {
-        format!("snapshot {id} holds all of {name}: {kept}")
+        format!("snapshot {id} holds all of {name}: {rows}")
     } else {
-        format!("snapshot {id} holds some tables of {name}: {kept}")
+        format!("snapshot {id} holds some tables of {name}: {rows}")
     };
     let into = format!("{name}_{id}");
     let hints = vec![
@@ -51,9 +52,9 @@ pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<
         ),
         format!("is it still good: rowsafe snapshot verify {id} --restore"),
     ];
-    record.snapshot = Some(Kept::of(manifest, item.location.clone()));
+    let hints = manifest.elsewhere.as_ref().map_or(hints, Elsewhere::ways_back);
+    record.snapshot = Some(kept);
     record.answer = Some(Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints });
-    debug_assert!(item.state == State::Good);
     record.shelf = vec![item];
     Ok(())
 }

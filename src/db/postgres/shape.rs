@@ -33,6 +33,7 @@ pub struct Shape {
 }
 
 /// A column as it is now.
+#[allow(clippy::struct_excessive_bools, reason = "the catalogue's own yes and no")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// `pg_attribute.attnum`.

@@ -166,3 +166,50 @@ fn values_of_every_kind() {
     assert_eq!(story.db.rows(rows), before);
     assert_eq!(story.db.count("empty_rows"), 3);
 }
+
+#[test]
+fn comments_and_grants_on_names_that_need_quotes() {
+    needs_postgres!();
+    let sql = "
+        CREATE TABLE \"select\" (id int PRIMARY KEY, \"a.b\" int, \"user\" text, twice int GENERATED ALWAYS AS (\"a.b\" * 2) STORED);
+        COMMENT ON TABLE \"select\" IS 'one'; COMMENT ON COLUMN \"select\".\"a.b\" IS 'two'; COMMENT ON COLUMN \"select\".\"user\" IS 'three';
+        GRANT SELECT ON \"select\" TO PUBLIC; GRANT UPDATE (\"user\", \"a.b\") ON \"select\" TO PUBLIC;
+        INSERT INTO \"select\" SELECT n, n, 'user ' || n FROM generate_series(1, 9) n;";
+    let story = Story::of_sql("shape_quoted", sql);
+    let said = "
+        SELECT objsubid = 0, description FROM pg_description WHERE objoid = 'select'::regclass
+        UNION ALL SELECT relacl IS NULL, relacl::text FROM pg_class WHERE oid = 'select'::regclass
+        UNION ALL SELECT attnotnull, attname || attacl::text FROM pg_attribute WHERE attrelid = 'select'::regclass AND attnum > 0 AND NOT attisdropped
+        ORDER BY 2";
+    let before = story.db.rows(said);
+    for loss in [
+        "DROP TABLE \"select\";",
+        "ALTER TABLE \"select\" DROP COLUMN \"a.b\" CASCADE, DROP COLUMN \"user\";",
+    ] {
+        let lost = story.surprise(loss);
+        let _ = story.restore_here(&[lost.snapshot()]).answers(Exit::Ok, "ok", "are back");
+        assert_eq!(story.db.rows(said), before, "{loss}");
+        assert_eq!(
+            story.db.count("\"select\" WHERE twice = id * 2 AND \"user\" = 'user ' || id"),
+            9
+        );
+    }
+}
+
+#[test]
+fn a_computed_column_stays_away_with_what_it_is_computed_from() {
+    needs_postgres!();
+    let sql = "
+        CREATE TABLE t (a int, b int, twice int GENERATED ALWAYS AS (b * 2) STORED); INSERT INTO t SELECT n, n FROM generate_series(1, 9) n;
+        CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u SELECT generate_series(1, 9);";
+    let story = Story::of_sql("shape_computed", sql);
+    let lost = story.surprise("ALTER TABLE t DROP COLUMN b CASCADE; DELETE FROM u WHERE id > 3;");
+    let told = story.restore_here(&[lost.snapshot()]);
+    let told = told.answers(Exit::Loss, "lost", "6 rows of 1 table are back");
+    assert!(
+        told.hints().contains("t: twice: it is computed from a column that stays away"),
+        "{}",
+        told.hints()
+    );
+    assert_eq!((story.db.count("u"), story.has_column("t", "twice")), (9, false));
+}
