@@ -5,6 +5,7 @@
 //! (data, grants, comments, sequence values) by their text.
 
 use super::manifest::{KeptTable, Manifest};
+use crate::text::name::quote;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,8 +157,10 @@ fn names(entry: &Entry, table: &KeptTable) -> bool {
     let (schema, name) = (&table.schema, &table.name);
     let text = &entry.text;
     let of_table = ["ACL", "COMMENT", "SECURITY LABEL"].iter().any(|kind| {
-        text.starts_with(&format!("{kind} {schema} TABLE {name} "))
-            || text.starts_with(&format!("{kind} {schema} COLUMN {name}."))
+        written(name).iter().any(|name| {
+            text.starts_with(&format!("{kind} {schema} TABLE {name} "))
+                || text.starts_with(&format!("{kind} {schema} COLUMN {name}."))
+        })
     });
     of_table
         || text.starts_with(&format!("ROW SECURITY {schema} {name} "))
@@ -167,8 +170,15 @@ fn names(entry: &Entry, table: &KeptTable) -> bool {
             ["SEQUENCE SET", "SEQUENCE OWNED BY"]
                 .iter()
                 .any(|kind| text.starts_with(&format!("{kind} {schema} {name} ")))
-                || text.starts_with(&format!("ACL {schema} SEQUENCE {name} "))
+                || written(name)
+                    .iter()
+                    .any(|name| text.starts_with(&format!("ACL {schema} SEQUENCE {name} ")))
         })
+}
+
+/// A name as grants and comments write it: in quotes where SQL wants them.
+fn written(name: &str) -> [String; 2] {
+    [name.to_owned(), quote(name)]
 }
 
 /// The partitions of the partitioned tables among `tables`, those tables included.
@@ -254,6 +264,21 @@ mod tests {
         };
         assert_eq!(ids(whole_tables(&entries, &[&leaf])), ["217", "3300", "3313", "3318"]);
         assert_eq!(ids(whole_tables(&entries, &[&root, &leaf])).len(), entries.len());
+    }
+
+    #[test]
+    fn grants_and_comments_name_a_table_in_quotes_where_sql_wants_them() {
+        let listing = "\
+3313; 0 16400 TABLE DATA public Order Items app\n\
+3319; 0 0 ACL public TABLE \"Order Items\" app\n\
+3320; 0 0 COMMENT public COLUMN \"Order Items\".id app\n\
+3321; 0 0 ACL public SEQUENCE \"Items_id\" app\n\
+3322; 0 0 ACL public TABLE \"Order\" app\n";
+        let entries = parse(listing);
+        let sequence = KeptSequence { schema: "public".to_owned(), name: "Items_id".to_owned() };
+        let items =
+            KeptTable { name: "Order Items".to_owned(), sequences: vec![sequence], ..users() };
+        assert_eq!(whole_tables(&entries, &[&items]), entries[..4].iter().collect::<Vec<_>>());
     }
 
     #[test]

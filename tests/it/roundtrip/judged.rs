@@ -280,8 +280,8 @@ impl Trip<'_> {
 
     /// Whether a line is of a table of which that is said, or of what nothing is left to need.
     fn is_unneeded(&self, line: &str) -> bool {
-        let is_of = |name: &str| line.contains(&name.replace('"', "")) || line.contains(name);
-        let is_told = self.told.iter().any(|name| is_of(name));
+        let plain = line.replace('"', "");
+        let is_told = self.told.iter().any(|name| plain.contains(&name.replace('"', "")));
         let kind = line.split(' ').next().unwrap_or_default();
         let is_used = |what: &str| {
             let in_column = |table: &Table| table.columns.iter().any(|c| c.kind.contains(what));
