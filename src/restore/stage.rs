@@ -33,7 +33,8 @@ pub async fn stage(
     observer: &mut dyn Observer,
 ) -> Result<(), Refusal> {
     if units.is_empty() {
-        return Ok(());
+        // Definitions stand at the beginning: what else there is was not looked at yet.
+        return archive::refuse_damaged(stored).await;
     }
     let types = plain_types(session, units).await?;
     for unit in units.iter() {
