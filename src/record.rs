@@ -145,7 +145,7 @@ pub struct Kept {
     /// The tables whose rows were left out; their definitions are in it.
     pub left_out: BTreeSet<QualifiedName>,
     /// Who holds it, where it is not rowsafe's store.
-    pub elsewhere: Option<Elsewhere>,
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// The scope of a snapshot that holds only the rows of the tables at risk.
@@ -177,7 +177,7 @@ impl Kept {
 
     /// Whether it was read back, or found to be where it is held.
     pub fn is_verified(&self) -> bool {
-        self.elsewhere.as_ref().is_none_or(Elsewhere::is_verified)
+        self.elsewhere.as_ref().is_none_or(|elsewhere| elsewhere.is_verified())
     }
 
     /// What of the time before the run it holds, in words.

@@ -75,7 +75,8 @@ pub async fn through<T: Send + 'static>(
     Ok((consumed, Ended { status, said: last_line(&said), sha256 }))
 }
 
-fn last_line(said: &str) -> String {
+/// The line of what pg_restore said that says why it failed.
+pub(super) fn last_line(said: &str) -> String {
     let error = said.lines().find_map(|line| line.split_once("error: ").map(|(_, rest)| rest));
     error.or(said.lines().last()).unwrap_or("it said nothing").to_owned()
 }
@@ -118,6 +119,25 @@ impl Read for HashingReader<'_> {
         self.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
     }
+}
+
+/// Decompresses the archive into a file; it must still be what was written.
+pub(super) async fn unpack(stored: &Stored, file: File) -> Result<(), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
+    let unreadable = |error: io::Error| {
+        let place = stored.archive().location();
+        let message = format!("the archive `{place}` can't be unpacked: {error}");
+        Refusal::new(Exit::NoAnswer, message).because(error)
+    };
+    let (reader, downloading) = stored.archive().open().await.map_err(unreadable)?;
+    let feeding = tokio::task::spawn_blocking(move || feed(reader, file, &AtomicU64::new(0)));
+    let (fed, downloaded) = tokio::join!(feeding, downloading);
+    downloaded?;
+    let found = fed.expect("feeding does not panic").map_err(unreadable)?;
+    if found.as_deref() == Some(stored.manifest.archive.sha256.as_str()) {
+        return Ok(());
+    }
+    Err(damaged(stored))
 }
 
 /// Restores the archive with `invocation`, which names a database.

@@ -73,7 +73,7 @@ pub struct Manifest {
     pub verified: Verified,
     /// Who holds the rows, where it is not this store.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub elsewhere: Option<Elsewhere>,
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// Which database a snapshot is of.

@@ -6,6 +6,7 @@ pub mod dump;
 pub mod elsewhere;
 pub mod leave_out;
 pub mod manifest;
+pub mod parallel;
 pub mod scan;
 pub mod store;
 pub mod toc;
