@@ -80,6 +80,13 @@ pub enum Event<'a> {
     Ended(&'a ChildOutcome),
     /// Before and after were compared; the comparison is in the record.
     Compared(&'a Record),
+    /// Rows of a snapshot are being brought beside those of now.
+    Staging {
+        /// Tables whose rows are there.
+        done: usize,
+        /// Tables in all.
+        total: usize,
+    },
     /// A restore is prepared; nothing is changed yet.
     Prepared(&'a RestorePlan),
     /// An exchange of databases is prepared; nothing is changed yet.

@@ -10,6 +10,7 @@ pub mod secret;
 pub mod text;
 
 // Layer 1: the pure core. No IO, no clock, no environment; it cannot fail.
+pub mod aftermath;
 pub mod effect;
 pub mod finding;
 pub mod inventory;
@@ -38,6 +39,7 @@ pub mod compare;
 pub mod database;
 pub mod doctor;
 pub mod event;
+pub mod incident;
 pub mod judge;
 pub mod keep;
 pub mod pending;
@@ -48,6 +50,7 @@ pub mod record;
 pub mod request;
 pub mod restore;
 pub mod run;
+pub mod snapshots;
 pub mod thresholds;
 
 // Layer 4: how it is told.

@@ -1,7 +1,10 @@
 //! What a run knows so far, as plain data: filled step by step, told by the reports.
 
+pub mod shelf;
+
 use std::collections::BTreeSet;
 
+use crate::aftermath::Incident;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::inventory::Identity;
@@ -38,14 +41,22 @@ pub struct Record {
     pub warnings: Vec<String>,
     /// What was kept.
     pub snapshot: Option<Kept>,
+    /// What a restore in place does.
+    pub restore: Option<RestorePlan>,
     /// How the migration command ended.
     pub child: Option<ChildOutcome>,
     /// Before and after.
     pub comparison: Option<Comparison>,
     /// What `rowsafe doctor` looked at.
     pub checks: Vec<Check>,
+    /// What `rowsafe incident` found.
+    pub incident: Option<Box<Incident>>,
     /// Numbers to watch over time, where they were looked at.
     pub vitals: Option<Vitals>,
+    /// The snapshots that `rowsafe snapshot` speaks of.
+    pub shelf: Vec<shelf::Item>,
+    /// What `rowsafe snapshot schedule` says or writes.
+    pub files: Vec<shelf::Written>,
     /// What took how long.
     pub phases: Vec<Phase>,
     /// The answer, once there is one.
@@ -190,7 +201,7 @@ impl Kept {
     }
 }
 
-/// What a restore in place would do, before anything is done.
+/// What a restore in place would do, and has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestorePlan {
     /// The snapshot's id.
@@ -201,19 +212,33 @@ pub struct RestorePlan {
     pub created_at: jiff::Timestamp,
     /// The revisions at that moment.
     pub revisions: Vec<String>,
-    /// Table by table.
+    /// `missing` or `replace`.
+    pub mode: &'static str,
+    /// The tables that differ from the snapshot.
     pub tables: Vec<RestoreTable>,
+    /// Tables that do not.
+    pub same: u64,
+    /// What comes along with tables that are gone: types, functions, views.
+    pub along: Vec<String>,
+    /// The snapshot of the present state, with which the restore can be taken back.
+    pub present: Option<Kept>,
+    /// Whether it was done.
+    pub is_done: bool,
 }
 
 /// What a restore would do with one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreTable {
-    /// The table.
+    /// The table, as it is called now.
     pub name: QualifiedName,
+    /// What it was called in the snapshot, where it has another name now.
+    pub was: Option<QualifiedName>,
     /// Rows in the snapshot.
     pub rows: u64,
     /// What is there now.
     pub fate: Fate,
+    /// What would be done with it.
+    pub changed: Changed,
 }
 
 /// What an exchange of databases would do, before anything is done.
@@ -244,13 +269,101 @@ pub struct SwapPlan {
 pub enum Fate {
     /// Nothing: it is made again, with all that belongs to it.
     Gone,
-    /// The table without rows: they are put back.
-    Empty,
-    /// Fewer rows than the snapshot has: left alone.
-    Fewer {
-        /// Rows now.
-        rows: u64,
-    },
+    /// The table.
+    There,
+    /// The table is gone or empty, and its rows are not in the snapshot.
+    NotKept,
+}
+
+impl Fate {
+    /// The word in the reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::There => "there",
+            Self::NotKept => "not-kept",
+        }
+    }
+}
+
+/// What is done with the rows of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Rows that are put back.
+    pub insert: u64,
+    /// Values that are put back where there is NULL now, by column.
+    pub fill: Vec<(String, u64)>,
+    /// The columns of those, by number in the snapshot.
+    pub filled: BTreeSet<i16>,
+    /// Columns that are made again, with the values that they held.
+    pub columns: Vec<(String, u64)>,
+    /// Rows of now that the snapshot does not have, and that stay.
+    pub newer: u64,
+    /// Rows of now that hold other values than in the snapshot, and keep them.
+    pub changed: u64,
+    /// Rows that are overwritten.
+    pub overwrite: u64,
+    /// Rows that are deleted.
+    pub delete: u64,
+    /// What cannot be done.
+    pub cannot: Vec<Cannot>,
+}
+
+/// Something that cannot be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cannot {
+    /// Rows that stay away.
+    pub rows: u64,
+    /// Values that stay away.
+    pub values: u64,
+    /// What it is, and why.
+    pub why: String,
+}
+
+impl Changed {
+    /// Whether nothing is written.
+    pub fn is_nothing(&self) -> bool {
+        self.insert == 0
+            && self.fill.is_empty()
+            && self.columns.is_empty()
+            && self.overwrite == 0
+            && self.delete == 0
+    }
+
+    /// Whether the table holds all that the snapshot holds, and nothing else where it is to be so.
+    pub fn is_same(&self) -> bool {
+        self.is_nothing() && self.cannot.is_empty()
+    }
+
+    /// Values that are put back into rows that are there.
+    pub fn values(&self) -> u64 {
+        self.fill.iter().chain(&self.columns).map(|(_, values)| values).sum()
+    }
+}
+
+impl RestorePlan {
+    /// What cannot be done, table by table.
+    pub fn cannot(&self) -> impl Iterator<Item = (&RestoreTable, &Cannot)> {
+        self.tables
+            .iter()
+            .flat_map(|table| table.changed.cannot.iter().map(move |cannot| (table, cannot)))
+    }
+
+    /// Adds what turned out to be in the way while it was done.
+    pub fn add(&mut self, cannot: &[(QualifiedName, Cannot)]) {
+        for (name, cannot) in cannot {
+            if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+                table.changed.cannot.push(cannot.clone());
+            }
+        }
+    }
+
+    /// Whether nothing is written.
+    pub fn is_nothing(&self) -> bool {
+        let is_written =
+            |table: &RestoreTable| table.fate == Fate::Gone || !table.changed.is_nothing();
+        !self.tables.iter().any(is_written)
+    }
 }
 
 /// How the migration command ended.

@@ -6,7 +6,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::outputs;
+use super::snapshot_args::SnapshotArgs;
 use crate::report;
+use crate::restore::RestoreMode;
 
 /// Names every row, column and value that a migration would destroy, and stops until somebody has
 /// agreed.
@@ -66,8 +68,14 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a run is safe here: connection, identity, rights, tools, space, age of snapshots
     Doctor(DoctorArgs),
+    /// Take snapshots, list, check and remove them
+    Snapshot(SnapshotArgs),
     /// Put back what a snapshot holds
     Restore(RestoreArgs),
+    /// Say what a restore would put back; nothing is changed
+    Diff(DiffArgs),
+    /// After a loss: what is gone, how bad it is, why, where the rows still are, what to do
+    Incident(IncidentArgs),
     /// Show every setting and where it comes from
     Config(ConfigArgs),
     /// Say what a rule finds, what is lost, and how to agree to it
@@ -161,7 +169,7 @@ pub struct ExplainArgs {
 }
 
 /// What reaches the database.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ConnectionArgs {
     /// The database, as a URL of libpq or SQLAlchemy
     #[arg(long, value_name = "URL", hide_env_values = true)]
@@ -279,10 +287,14 @@ pub struct DoctorArgs {
 /// `rowsafe restore`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    rowsafe restore latest                      every table that is gone or empty\n  \
+    rowsafe restore latest                      everything that is gone\n  \
     rowsafe restore 7k2m9q1c --table sessions   one table\n  \
-    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database\n  \
-    rowsafe restore 7k2m9q1c --swap             everything, in place of the database")]
+    rowsafe restore 7k2m9q1c --table sessions --mode replace\n  \
+    rowsafe restore 7k2m9q1c --into app_before  everything, into a new database\n\n\
+    Exit codes:\n  \
+    0 put back, or nothing to do    1 nobody agreed, or nothing can be put back\n  \
+    2 could not be done, nothing was changed    5 not everything could be put back\n  \
+    6 no snapshot of the present state          7 another database, or unreachable")]
 pub struct RestoreArgs {
     /// The snapshot's id, the beginning of one, or `latest`
     pub snapshot: String,
@@ -291,6 +303,12 @@ pub struct RestoreArgs {
     /// Only this table
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
+    /// Put back what is gone beside what is there, or make a table as it was
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub mode: Mode,
+    /// Keep the present state of what is written to before: auto, none
+    #[arg(long = "snapshot", value_parser = ["auto", "none"], default_value = "auto", value_name = "WHAT")]
+    pub keep: String,
     /// A new database for all of it
     #[arg(long, value_name = "NAME", conflicts_with = "table")]
     pub into: Option<String>,
@@ -303,6 +321,86 @@ pub struct RestoreArgs {
     /// How to print the report on standard output
     #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
     pub format: report::Format,
+}
+
+/// What becomes of rows of now.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Mode {
+    /// They stay: only what is gone comes back
+    #[default]
+    Missing,
+    /// They are overwritten and deleted: the table is as it was
+    Replace,
+}
+
+impl From<Mode> for RestoreMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Missing => Self::Missing,
+            Mode::Replace => Self::Replace,
+        }
+    }
+}
+
+/// `rowsafe diff`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe diff latest                      what is gone since\n  \
+    rowsafe diff 7k2m9q1c --table sessions   of one table\n  \
+    rowsafe diff latest --format json\n\n\
+    Exit codes:\n  \
+    0 answered, whether something differs or not\n  \
+    2 could not be answered          7 another database, or unreachable")]
+pub struct DiffArgs {
+    /// The snapshot's id, the beginning of one, or `latest`
+    pub snapshot: String,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Only this table
+    #[arg(long, value_name = "TABLE")]
+    pub table: Vec<String>,
+    /// What `rowsafe restore` would do in this mode
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub mode: Mode,
+    /// How to print the report
+    #[arg(long, value_parser = outputs::formats(), default_value = "human", value_name = "FORMAT")]
+    pub format: report::Format,
+}
+
+/// `rowsafe incident`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowsafe incident\n  \
+    rowsafe incident -- alembic upgrade head\n  \
+    rowsafe incident --output markdown=incident.md\n\n\
+    Exit codes:\n  \
+    0 nothing is missing as far as can be told\n  \
+    2 usage or configuration\n  \
+    5 rows are missing, or may be\n  \
+    7 database unreachable, missing, or not the one on record\n  \
+    130, 143 interrupted")]
+pub struct IncidentArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Which tables are counted: auto (all but those in whose files deleted rows may still be),
+    /// all, none
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    pub count: String,
+    /// How to print the report; `--output markdown=PATH` writes it to a file
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: IncidentFormat,
+    /// The migration command, where it names the database
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// How an incident is printed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum IncidentFormat {
+    #[default]
+    Human,
+    Json,
+    Markdown,
 }
 
 /// The mistake, and where a migration command stands without `--` in front, that it is missing.

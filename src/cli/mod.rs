@@ -3,14 +3,18 @@
 mod args;
 mod check;
 mod config;
+mod diff;
 mod doctor;
 mod explain;
+mod incident;
 mod init;
 mod outputs;
 mod plan;
 pub mod reference;
 mod restore;
 mod run;
+mod snapshot;
+mod snapshot_args;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -66,7 +70,10 @@ pub fn main() -> Exit {
         Command::Plan(args) => plan::main(&args, &context),
         Command::Run(args) => run::main(&args, &context),
         Command::Doctor(args) => doctor::main(&args, &context),
+        Command::Snapshot(args) => snapshot::main(&args, &context),
         Command::Restore(args) => restore::main(&args, &context),
+        Command::Diff(args) => diff::main(&args, &context),
+        Command::Incident(args) => incident::main(&args, &context),
         Command::Config(args) => config::main(&args, &context),
         Command::Explain(args) => explain::main(&args, &context),
     }
@@ -159,8 +166,11 @@ impl Context {
         for warning in record.warnings.iter().filter(|_| format != Format::Human) {
             self.printer.warning(warning);
         }
-        // A doctor that has found something wrong has something to show.
-        if answer.verdict == Verdict::Error && record.checks.is_empty() {
+        // A doctor that has found something wrong has something to show, and so has a look at
+        // snapshots or at an incident.
+        let has_found =
+            !record.checks.is_empty() || !record.shelf.is_empty() || record.incident.is_some();
+        if answer.verdict == Verdict::Error && !has_found {
             self.printer.error(&answer.sentence, &answer.hints);
             if format == Format::Human {
                 return answer.exit;

@@ -11,11 +11,17 @@ pub fn markdown() -> String {
     let mut page =
         "# Commands\n\nGenerated from the program; every text is what `--help` prints.\n"
             .to_owned();
+    sections(&mut command, "## rowsafe", &mut page);
+    page
+}
+
+/// A section for each command, those of commands within commands below them.
+fn sections(command: &mut clap::Command, title: &str, page: &mut String) {
     for sub in command.get_subcommands_mut() {
         let help = sub.render_long_help().to_string();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        let section = ["\n## rowsafe ", sub.get_name(), "\n\n```\n", &lines.join("\n"), "\n```\n"];
-        page.push_str(&section.concat());
+        let title = [title, " ", sub.get_name()].concat();
+        page.push_str(&["\n", &title, "\n\n```\n", &lines.join("\n"), "\n```\n"].concat());
+        sections(sub, &["#", &title].concat(), page);
     }
-    page
 }

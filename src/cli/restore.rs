@@ -3,13 +3,13 @@
 use super::args::RestoreArgs;
 use super::run::{counting, store, tools};
 use super::{Context, outputs, runtime};
-use crate::config::Flags;
+use crate::config::{Flags, Settings};
 use crate::exit::Exit;
 use crate::journal::Journal;
 use crate::known::KnownFile;
 use crate::record::Record;
 use crate::report::Format;
-use crate::restore::{RestoreRequest, restore};
+use crate::restore::{RestoreMode, RestoreRequest, restore};
 use crate::ui::Live;
 
 /// Runs it.
@@ -26,21 +26,43 @@ pub fn main(args: &RestoreArgs, context: &Context) -> Exit {
 
 fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::Result<()> {
     let settings = context.settings(&args.connection, Flags::default())?;
-    let target = context.target(&[], &settings, record)?;
-    let known = KnownFile::beside(&settings.journal(), target.address());
     let request = RestoreRequest {
-        target,
-        known,
-        snapshot: args.snapshot.clone(),
         tables: args.table.clone(),
+        mode: args.mode.into(),
+        keep_present: args.keep != "none",
         into: args.into.clone(),
         swap: args.swap,
         confirmed: args.confirm.clone(),
-        store: store(&settings, context)?,
-        tools: tools(&settings),
-        counting: counting(&settings),
-        journal: Journal::at(settings.journal()),
+        ..request(&args.snapshot, context, &settings, record)?
     };
     let mut live = Live::new(&context.printer, &context.environment);
     runtime()?.block_on(restore(&request, &mut live, record))
+}
+
+/// What a restore of everything that is gone takes.
+pub fn request(
+    snapshot: &str,
+    context: &Context,
+    settings: &Settings,
+    record: &mut Record,
+) -> anyhow::Result<RestoreRequest> {
+    let target = context.target(&[], settings, record)?;
+    let known = KnownFile::beside(&settings.journal(), target.address());
+    Ok(RestoreRequest {
+        target,
+        known,
+        snapshot: snapshot.to_owned(),
+        tables: Vec::new(),
+        only: Vec::new(),
+        mode: RestoreMode::Missing,
+        keep_present: true,
+        min_free_space: settings.min_free_space.value,
+        into: None,
+        swap: false,
+        confirmed: None,
+        store: store(settings, context)?,
+        tools: tools(settings),
+        counting: counting(settings),
+        journal: Journal::at(settings.journal()),
+    })
 }

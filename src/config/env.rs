@@ -93,6 +93,12 @@ pub fn read() -> Environment {
     Environment::new(variables, std::env::current_dir().unwrap_or_default())
 }
 
+/// Where this program is, for whoever starts it later.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn program() -> std::io::Result<std::path::PathBuf> {
+    std::env::current_exe()
+}
+
 /// The names of the variables that could not be read, for `-v`.
 pub fn unreadable() -> Vec<String> {
     split().1

@@ -66,6 +66,15 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         manifest.database.oid == identity.database_oid
             && manifest.database.system_identifier == identity.system_identifier
     };
+    let known = match crate::snapshots::known_damaged(&request.run.journal) {
+        Ok(known) => known,
+        Err(refusal) => return (Check::refused(NAME, &refusal), None),
+    };
+    let (broken, stored): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|stored| known.contains(&stored.manifest.id));
+    damaged.extend(broken.iter().map(|stored| {
+        format!("snapshot {} is damaged: rowsafe snapshot verify says how", stored.manifest.id)
+    }));
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
     // What holds only the tables that were at risk is no way back for all of it.
     let is_verified = |manifest: &Manifest| {
@@ -76,7 +85,7 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),
         (None, Some(_)) => {
             Check::failed(NAME, "there is none of this database that holds everything")
-                .hint("rowsafe run --snapshot all -- COMMAND takes one before the command")
+                .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule")
         }
         (None, None) => Check::note(NAME, "there is none of this database that holds everything"),
     };
@@ -92,7 +101,7 @@ fn aged(name: &'static str, last: &Manifest, age: Duration, rpo: Option<Duration
     let said = format!("{} is {} old, {how}", last.id, seconds(age));
     match rpo {
         Some(rpo) if age > rpo => Check::failed(name, format!("{said}; rpo is {}", seconds(rpo)))
-            .hint("rowsafe run --snapshot all -- COMMAND takes one before the command"),
+            .hint("take one: rowsafe snapshot create; every day: rowsafe snapshot schedule"),
         Some(rpo) => Check::ok(name, format!("{said}; rpo is {}", seconds(rpo))),
         None => Check::ok(name, said),
     }

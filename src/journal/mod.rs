@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use process::Process;
-pub use step::{Action, Database, Step};
+pub use step::{Action, Database, Proof, Step};
 pub use unfinished::{Fate, UnfinishedRun};
 
 use crate::exit::Exit;

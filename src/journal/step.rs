@@ -59,6 +59,28 @@ pub enum Step {
         /// Its id.
         id: String,
     },
+    /// A snapshot that was taken earlier was looked at again.
+    SnapshotChecked {
+        /// Its id.
+        id: String,
+        /// How closely.
+        how: Proof,
+        /// Rows that were found in it.
+        rows: u64,
+        /// What is not as it should be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// Somebody has said that nobody needs this snapshot any more.
+    SnapshotReleased {
+        /// Its id.
+        id: String,
+    },
+    /// A snapshot is about to be removed.
+    SnapshotRemoving {
+        /// Its id.
+        id: String,
+    },
     /// The snapshot was taken by something else, which holds it.
     SnapshotHeld {
         /// Its id.
@@ -142,6 +164,16 @@ impl Step {
     pub fn child_started(pid: u32) -> Self {
         Self::ChildStarted { child: Process::numbered(pid) }
     }
+}
+
+/// How closely a snapshot was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Its archive was read back, and its rows counted.
+    ReadBack,
+    /// It was restored into a database of its own, and the rows counted there.
+    Restored,
 }
 
 /// What kind of run it is.

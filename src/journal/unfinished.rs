@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::process::{Life, Process};
-use super::{Database, History, Step};
+use super::{Action, Database, History, Step};
 
 /// A run whose rowsafe ended without saying so.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +57,7 @@ struct Told<'a> {
     database: Option<Database>,
     snapshot: Option<&'a str>,
     last: Option<&'a Step>,
+    action: Action,
     is_over: bool,
 }
 
@@ -70,6 +71,7 @@ impl<'a> Told<'a> {
             database: None,
             snapshot: None,
             last: None,
+            action: Action::Unknown,
             is_over: false,
         }
     }
@@ -77,7 +79,8 @@ impl<'a> Told<'a> {
     fn take(&mut self, step: &'a Step, time: Timestamp) {
         match step {
             Step::Finished { .. } | Step::Seen => self.is_over = true,
-            Step::Begun { command, database, .. } => {
+            Step::Begun { command, database, action, .. } => {
+                self.action = *action;
                 self.command.clone_from(command);
                 self.database.clone_from(database);
             }
@@ -99,7 +102,13 @@ impl<'a> Told<'a> {
             Life::Gone => Fate::Killed,
             Life::Elsewhere => Fate::Elsewhere,
         };
-        let (when, advice) = state(self.last?, self.snapshot, here);
+        let (when, advice) = match (self.action, self.last?) {
+            (Action::Snapshot, Step::RestoreStarted { snapshot, into, .. }) => (
+                format!("while it restored snapshot {snapshot} into a scratch database"),
+                Some(format!("`rowsafe snapshot verify --restore` drops what is left of {into}")),
+            ),
+            (_, last) => state(last, self.snapshot, here),
+        };
         let sentence = match fate {
             Fate::Killed => format!("rowsafe was killed {when}"),
             Fate::Elsewhere => format!(
@@ -140,6 +149,12 @@ fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option
         Step::SnapshotVerified { id } => (
             format!("before the command was started; nothing was run, and snapshot {id} is good"),
             None,
+        ),
+        Step::SnapshotChecked { id, .. } => (format!("after it looked at snapshot {id}"), None),
+        Step::SnapshotReleased { .. } => ("before it removed any snapshot".to_owned(), None),
+        Step::SnapshotRemoving { id } => (
+            format!("while it removed snapshot {id}, which is not offered any more"),
+            Some("remove the rest: rowsafe snapshot prune".to_owned()),
         ),
         Step::SnapshotHeld { id, reference, .. } => (
             format!(

@@ -88,6 +88,9 @@ pub struct KnownTable {
     pub oid: u32,
     /// Exact number of rows, without children.
     pub rows: u64,
+    /// Its file: another one after TRUNCATE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filenode: Option<u32>,
     /// The oid of the topmost partitioned table above a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<u32>,
@@ -218,6 +221,7 @@ impl Known {
                     name: name_of(&table.name),
                     oid: table.oid,
                     rows: table.rows,
+                    filenode: Some(table.filenode),
                     root: table.root,
                 })
                 .collect(),

@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::findings::{self, WIDTH, wrapped};
-use super::planned;
+use super::{incident, planned, restoring, shelf};
 use crate::finding::{Finding, Severity};
-use crate::record::{
-    Answer, ChildOutcome, Fate, Reached, Record, RestorePlan, RestoreTable, SwapPlan, Verdict,
-};
+use crate::record::{Answer, ChildOutcome, Reached, Record, SwapPlan, Verdict};
 use crate::text::clean::clean;
 use crate::text::number::{grouped, plural};
 use crate::ui::style::Paint;
@@ -58,6 +56,19 @@ pub fn report(record: &Record) -> String {
     let mut out = String::new();
     if record.command == "doctor" {
         out.push_str(&checks::all(&record.checks));
+    } else if record.command.starts_with("snapshot ") {
+        out.push_str(&shelf::all(record));
+    } else if let Some(plan) = &record.restore {
+        if let Some(reached) = &record.database {
+            out.push_str(&labelled("database", &place(reached)));
+        }
+        out.push_str(&restoring::human(plan));
+    } else if let Some(found) = &record.incident {
+        if let Some(reached) = &record.database {
+            out.push_str(&labelled("database", &place(reached)));
+        }
+        out.push_str(&incident::human(found));
+        out.push('\n');
     } else if record.command == "check" {
         // Reading is all that happened: the answer says what was read.
         out.push_str(&findings::all(&record.findings));
@@ -85,6 +96,11 @@ pub fn report(record: &Record) -> String {
         out.push_str(&[&Paint::Yellow.on("warning"), ": ", &clean(warning), "\n"].concat());
     }
     out + &record.answer.as_ref().map(answer).unwrap_or_default()
+}
+
+/// The files that a command shows or has written, to the letter.
+pub fn files(record: &Record) -> String {
+    shelf::files(&record.files)
 }
 
 fn pending(record: &Record) -> String {
@@ -221,30 +237,6 @@ pub fn ending(child: &ChildOutcome) -> String {
         (None, Some(signal)) => format!("ended by {signal}"),
         (None, None) => "ended".to_owned(),
     }
-}
-
-/// What a restore would do.
-pub fn restore_plan(plan: &RestorePlan) -> String {
-    let created = plan.created_at.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let revisions = match plan.revisions.as_slice() {
-        [] => String::new(),
-        at => format!(", at {}", at.join(", ")),
-    };
-    let head = format!("{}  {}  {created}{revisions}", plan.snapshot, plan.database);
-    let width = plan.tables.iter().map(|table| table.name.short().chars().count()).max();
-    let width = width.unwrap_or_default().min(40);
-    let line = |table: &RestoreTable| {
-        let (name, rows) = (format!("{:<width$}", table.name.short()), grouped(table.rows));
-        match table.fate {
-            Fate::Gone => format!("{name}  make it again, insert {rows}"),
-            Fate::Empty => format!("{name}  insert {rows}"),
-            Fate::Fewer { rows: now } => {
-                format!("{name}  nothing: it holds {} of {rows}; see --into", grouped(now))
-            }
-        }
-    };
-    let lines: Vec<String> = plan.tables.iter().map(line).collect();
-    labelled("snapshot", &head) + &labelled("would", &lines.join("\n"))
 }
 
 /// What an exchange of databases would do.

@@ -5,11 +5,17 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::model::Report;
-use crate::record::Record;
+use super::shelf_model;
+use crate::record::{Record, Verdict};
 use crate::text::clean::{COMMANDS, is_hidden};
 
 /// The report, indented, with a line end.
 pub(super) fn render(record: &Record) -> String {
+    // A list is a list, but for one that could not be made: nobody may take that for an empty one.
+    let is_there = record.answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::Ok);
+    if record.command == "snapshot list" && is_there {
+        return text(&shelf_model::snapshots(record));
+    }
     text(&Report::of(record))
 }
 

@@ -6,13 +6,17 @@ mod findings;
 mod github;
 mod gitlab;
 pub mod human;
+pub mod incident;
 mod json;
 mod junit;
 pub mod model;
 mod planned;
 pub mod prometheus;
 pub mod reference;
+pub mod restoring;
 mod sarif;
+mod shelf;
+mod shelf_model;
 mod source;
 
 use std::str::FromStr;

@@ -5,6 +5,9 @@
 
 use serde::Serialize;
 
+use super::incident::model::IncidentModel;
+use super::restoring;
+use super::shelf_model::{self, FileModel, Shelved};
 use crate::finding::{AllowanceSource, Finding};
 use crate::loss::Loss;
 use crate::record::{Check, KeepSummary, PlannedStatement, Record};
@@ -40,10 +43,21 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Snapshot<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<restoring::Model<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Child<'a>>,
     tables: Vec<TableModel<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<CheckModel<'a>>,
+    /// The id of the snapshot that was taken, where taking one was all that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<Shelved<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileModel<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<IncidentModel<'a>>,
     phases: Vec<Phase>,
 }
 
@@ -278,9 +292,18 @@ impl<'a> Report<'a> {
             keep: record.keep.as_ref().map(keep),
             warnings: &record.warnings,
             snapshot: snapshot(record),
+            restore: record.restore.as_ref().map(restoring::Model::of),
             child: child(record),
             tables: tables(record),
             checks: record.checks.iter().map(check).collect(),
+            id: record
+                .snapshot
+                .as_ref()
+                .filter(|_| record.command == "snapshot create")
+                .map(|kept| kept.id.as_str()),
+            snapshots: shelf_model::snapshots(record),
+            files: record.files.iter().map(FileModel::of).collect(),
+            incident: record.incident.as_deref().map(IncidentModel::of),
             phases: record
                 .phases
                 .iter()

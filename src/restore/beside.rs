@@ -94,7 +94,7 @@ fn tell_of_left_out(manifest: &Manifest) -> Option<String> {
 
 /// A session from which a database can be made: in the target's database or, when that is gone,
 /// in `postgres`.
-async fn maintenance(target: &Target) -> Result<Client, Refusal> {
+pub async fn maintenance(target: &Target) -> Result<Client, Refusal> {
     let options = SessionOptions { read_only: false, ..SessionOptions::default() };
     match connect(target, "rowsafe restore", &options).await {
         Err(ConnectError::DatabaseMissing { .. }) => {
@@ -120,7 +120,7 @@ pub async fn refuse_existing(client: &Client, name: &str) -> Result<(), Refusal>
 }
 
 /// The new database gets the encoding and the collation of the old one, where that still exists.
-async fn create(client: &Client, manifest: &Manifest, name: &str) -> Result<(), Refusal> {
+pub async fn create(client: &Client, manifest: &Manifest, name: &str) -> Result<(), Refusal> {
     let failed = |error| refusal(Exit::NoAnswer, &format!("make the database `{name}`"), error);
     let sql = "SELECT pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text,
                       to_jsonb(d)->>'datlocprovider',

@@ -1,34 +1,47 @@
 //! prepare → show → apply: rows of a snapshot put back.
 //!
-//! In place it brings back tables that are gone or empty; a table that holds rows is never
-//! touched. Everything can be brought into a new database beside the old one, and take its place.
+//! In place it brings back what is gone, tables, rows, columns and values, beside what is there by
+//! now, or makes a table as it was. Everything can be brought into a new database beside the old one,
+//! and take its place.
 
-mod beside;
-mod fill;
+mod answer;
+mod apply;
+pub mod beside;
+mod convert;
+mod differ;
+mod order;
+mod pair;
 mod prepare;
+mod present;
 mod recreate;
+mod rows;
+mod script;
+mod sequences;
+mod session;
+mod stage;
 mod swap;
+mod there;
 mod triggers;
+mod verify;
 
 use std::time::Instant;
 
 use tokio_postgres::Client;
 
 use crate::db::connect::{SessionOptions, connect};
-use crate::db::postgres::inventory::{self, Counting};
+use crate::db::postgres::inventory::Counting;
 use crate::db::postgres::{identity, lock, refusal};
 use crate::db::target::Target;
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::hint::Refusal;
-use crate::journal::{Action, Journal, Run, Step};
+use crate::journal::{Action, Journal, Run, RunJournal, Step};
 use crate::known::KnownFile;
-use crate::record::{Answer, Fate, Kept, Reached, Record, Verdict};
+use crate::record::{Answer, Kept, Reached, Record, Verdict};
 use crate::snapshot::store::{Store, Stored};
 use crate::snapshot::tools::{self, Tools};
-use crate::text::number::plural;
-
-use prepare::Preparation;
+use crate::text::QualifiedName;
+use session::Session;
 
 /// The `application_name` of its sessions.
 const APPLICATION: &str = "rowsafe restore";
@@ -40,8 +53,16 @@ pub struct RestoreRequest {
     pub target: Target,
     /// The snapshot's id, a beginning of it, or `latest`.
     pub snapshot: String,
-    /// The tables asked for; empty means every one that is gone or empty.
+    /// The tables asked for; empty means every one of which something is gone.
     pub tables: Vec<String>,
+    /// The parts asked for, by whoever knows what was lost; empty means everything that is gone.
+    pub only: Vec<Part>,
+    /// Whether rows of now may be overwritten.
+    pub mode: RestoreMode,
+    /// Whether the present state of what is written to is kept before.
+    pub keep_present: bool,
+    /// Free space to leave in the store, in bytes.
+    pub min_free_space: u64,
     /// A new database to bring everything into.
     pub into: Option<String>,
     /// Everything comes into a new database, which then takes the place of this one.
@@ -60,12 +81,44 @@ pub struct RestoreRequest {
     pub journal: Journal,
 }
 
+/// What is brought back of a table: what was agreed to stays gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The table, as the snapshot has it.
+    pub table: QualifiedName,
+    /// Rows that are gone, or the table itself.
+    pub rows: bool,
+    /// Columns that are gone, or whose values are.
+    pub columns: Vec<String>,
+}
+
+/// What becomes of rows of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RestoreMode {
+    /// They stay: only what is gone comes back.
+    #[default]
+    Missing,
+    /// They are overwritten and deleted: the table is as it was.
+    Replace,
+}
+
+impl RestoreMode {
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Replace => "replace",
+        }
+    }
+}
+
 /// Puts rows back. The answer is in the record.
 pub async fn restore(
     request: &RestoreRequest,
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
+    refuse_careless(request)?;
     let stored = request.store.find(&request.snapshot).await?;
     stored.manifest.refuse_elsewhere()?;
     record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
@@ -117,48 +170,66 @@ async fn reach(
     Ok((client, database))
 }
 
-async fn in_place(
+/// Puts back in place what is gone, having shown it and asked. For whoever has a journal open, and a
+/// record whose snapshot is the one to restore from.
+pub async fn in_place(
     request: &RestoreRequest,
     stored: &Stored,
-    journal: &crate::journal::RunJournal,
+    journal: &RunJournal,
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let (client, database) = reach(request, stored, observer, record).await?;
-    let now = inventory::take(&request.target, &request.counting, |_, _| {}).await?;
-    let mut preparation = prepare::prepare(&stored.manifest, &now, &request.tables)?;
-    // A schema without tables is there all the same.
-    let asked = |error| refusal(Exit::DatabaseUnavailable, "list the schemas", error);
-    let rows = client.query("SELECT nspname::text FROM pg_namespace", &[]).await.map_err(asked)?;
-    let schemas: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    preparation.missing_schemas.retain(|schema| !schemas.contains(schema));
-    observer.notice(Event::Prepared(&preparation.plan(&stored.manifest)));
-    if preparation.is_nothing() {
-        record.answer = Some(preparation.nothing_to_do());
+    let (_lock, database) = reach(request, stored, observer, record).await?;
+    let session = Session::open(&request.target, &request.counting).await?;
+    let prepared = prepare::prepare(request, stored, &session, observer).await?;
+    let plan = prepared.plan(&stored.manifest);
+    observer.notice(Event::Prepared(&plan));
+    let is_nothing = plan.is_nothing();
+    let plan = record.restore.insert(plan);
+    if is_nothing {
+        record.answer = Some(answer::nothing_to_do(plan));
         return Ok(());
     }
     if !confirmed(request, &database, observer)? {
         record.answer = Some(unconfirmed(&database));
         return Ok(());
     }
+    let written = prepared.written();
+    if request.keep_present && !written.is_empty() {
+        let keeping =
+            present::keep(request, &session, &written, &prepared.shapes, journal, observer, record);
+        keeping.await?;
+    }
     journal.record(Step::RestoreStarted {
         snapshot: stored.manifest.id.clone(),
         into: database.clone(),
-        tables: preparation.tables().map(|table| table.qualified().to_string()).collect(),
+        tables: prepared.names(),
     })?;
-    apply(request, stored, &preparation, observer).await?;
-    let rows = recount(request, &preparation).await?;
+    let outcome = apply::apply(request, stored, &session, &prepared, observer).await?;
+    let rows = verify::verify(&session, &prepared, &outcome).await?;
     journal.record(Step::RestoreFinished { rows })?;
-    record.answer = Some(Answer {
-        verdict: Verdict::Ok,
-        exit: Exit::Ok,
-        sentence: format!(
-            "{} of {} are back in {database}, counted again",
-            plural(rows, "row"),
-            plural(preparation.tables().count() as u64, "table")
-        ),
-        hints: preparation.left_alone(),
-    });
+    let plan = record.restore.as_mut().expect("it was put there above");
+    plan.is_done = true;
+    plan.add(&outcome.cannot);
+    record.answer = Some(answer::done(plan, &outcome, &database));
+    Ok(())
+}
+
+/// Says what a restore would do. Nothing is changed: rows are staged in temporary tables.
+pub async fn diff(
+    request: &RestoreRequest,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> anyhow::Result<()> {
+    let stored = request.store.find(&request.snapshot).await?;
+    record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
+    refuse_older_tool(request, &stored).await?;
+    let (_lock, _) = reach(request, &stored, observer, record).await?;
+    let session = Session::open(&request.target, &request.counting).await?;
+    let prepared = prepare::prepare(request, &stored, &session, observer).await?;
+    let plan = prepared.plan(&stored.manifest);
+    record.answer = Some(answer::difference(&plan));
+    record.restore = Some(plan);
     Ok(())
 }
 
@@ -182,46 +253,6 @@ fn refuse_another_database(stored: &Stored, record: &Record) -> Result<(), Refus
     .hint("name the database it is of with --database, or another snapshot")
     .hint("a database of the same name that was made anew is another one")
     .hint(format!("bring everything into a new database: rowsafe restore {id} --into NAME")))
-}
-
-async fn apply(
-    request: &RestoreRequest,
-    stored: &Stored,
-    preparation: &Preparation<'_>,
-    observer: &mut dyn Observer,
-) -> Result<(), Refusal> {
-    // Rows first: the foreign keys of a table that is gone are gone too, to it and from it, and
-    // come back with it, when both sides must hold their rows.
-    let empty = preparation.with(Fate::Empty);
-    if !empty.is_empty() {
-        fill::fill(request, stored, &empty, observer).await?;
-    }
-    let gone = preparation.with(Fate::Gone);
-    if !gone.is_empty() {
-        observer.notice(Event::Working("bringing back tables that are gone"));
-        recreate::recreate(request, stored, &gone, &preparation.missing_schemas).await?;
-    }
-    Ok(())
-}
-
-/// Counts again: every table that was put back holds what the snapshot holds.
-async fn recount(request: &RestoreRequest, preparation: &Preparation<'_>) -> Result<u64, Refusal> {
-    let now = inventory::take(&request.target, &request.counting, |_, _| {}).await?;
-    let mut rows = 0;
-    for table in preparation.tables() {
-        let found = now.named(&table.qualified()).map_or(0, |found| found.rows);
-        if found < table.rows {
-            let (has, had) = (plural(found, "row"), plural(table.rows, "row"));
-            let name = table.qualified();
-            return Err(Refusal::new(
-                Exit::Loss,
-                format!("`{name}` has {has} now and {had} in the snapshot"),
-            )
-            .hint("somebody may be deleting from it at this moment; run the restore again"));
-        }
-        rows += table.rows;
-    }
-    Ok(rows)
 }
 
 fn confirmed(
@@ -264,4 +295,15 @@ async fn refuse_older_tool(request: &RestoreRequest, stored: &Stored) -> Result<
         format!("`{}` can't read what `{}` wrote", tool.text, stored.manifest.pg_dump_version),
     )
     .hint(format!("install postgresql-client-{wrote}, or name another with --pg-restore")))
+}
+
+/// Overwriting is asked for table by table.
+fn refuse_careless(request: &RestoreRequest) -> Result<(), Refusal> {
+    let names_tables = !request.tables.is_empty() || !request.only.is_empty();
+    if request.mode == RestoreMode::Missing || names_tables {
+        return Ok(());
+    }
+    let message = "--mode replace overwrites and deletes rows, and needs the tables: --table T";
+    Err(Refusal::new(Exit::NoAnswer, message)
+        .hint("the whole database takes its state of then with --swap"))
 }

@@ -1,183 +1,185 @@
-//! What a restore would do, as a value.
+//! What a restore would do, as a value: found out without changing anything.
 
+use std::collections::BTreeSet;
+
+use super::differ::Differ;
+use super::pair::{Paired, Unit, pair};
+use super::recreate::Revival;
+use super::session::Session;
+use super::{Part, RestoreMode, RestoreRequest, convert, script, stage, there};
+use crate::db::postgres::shape::{self, Shape};
+use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::hint::Refusal;
-use crate::inventory::Inventory;
-use crate::record::{Answer, Fate, RestorePlan, RestoreTable, Verdict};
-use crate::snapshot::Manifest;
+use crate::record::{Changed, Fate, RestorePlan, RestoreTable};
 use crate::snapshot::manifest::KeptTable;
-use crate::snapshot::toc;
-use crate::text::number::plural;
+use crate::snapshot::store::Stored;
+use crate::snapshot::toc::{self, Entry};
+use crate::snapshot::{Manifest, archive};
 
-/// What a restore in place would do.
-#[derive(Debug)]
-pub struct Preparation<'a> {
-    /// The tables concerned.
-    pub plans: Vec<TablePlan<'a>>,
-    /// Schemas that are gone and come back with their tables.
-    pub missing_schemas: Vec<String>,
+/// Everything that applying needs.
+pub struct Prepared<'a> {
+    /// The archive's contents.
+    pub entries: Vec<Entry>,
+    /// The chosen tables as they are now.
+    pub paired: Paired<'a>,
+    /// Every table as it is now.
+    pub shapes: Vec<Shape>,
+    /// What would be done, unit by unit.
+    pub changes: Vec<Changed>,
+    /// What comes back whole.
+    pub revival: Revival<'a>,
+    /// Whether rows of now may be overwritten.
+    pub mode: RestoreMode,
     /// Tables that are gone or empty, and whose rows the snapshot does not hold.
     pub not_kept: Vec<&'a KeptTable>,
 }
 
-/// What would be done with one table.
-#[derive(Debug)]
-pub struct TablePlan<'a> {
-    /// The table as the snapshot has it.
-    pub table: &'a KeptTable,
-    /// What is there now.
-    pub fate: Fate,
+/// Stages the rows of the snapshot and compares them with those of now.
+pub async fn prepare<'a>(
+    request: &RestoreRequest,
+    stored: &'a Stored,
+    session: &Session,
+    observer: &mut dyn Observer,
+) -> Result<Prepared<'a>, Refusal> {
+    let manifest = &stored.manifest;
+    let chosen = choose(manifest, request)?;
+    observer.notice(Event::Working("looking at the tables"));
+    let shapes = shape::read(session.client()).await;
+    let shapes = shapes.map_err(|error| session.refusal("look at the tables", error))?;
+    let mut paired = pair(manifest, &chosen, &shapes, &request.only);
+    paired.gone.retain(|table| {
+        let mut parts = request.only.iter().filter(|part| part.table == table.qualified());
+        request.only.is_empty() || parts.any(|part| part.rows)
+    });
+    let not_kept = not_kept(session, &chosen, &shapes).await?;
+    let entries = archive::entries(stored, &request.tools).await?;
+    let is_incomplete =
+        !paired.gone.is_empty() || paired.units.iter().any(|unit| !unit.gone.is_empty());
+    let items =
+        if is_incomplete { script::read(request, stored, &entries).await? } else { Vec::new() };
+    let there = there::there(session, &items).await?;
+    let revival = Revival::of(&paired, &entries, &items, &there);
+    stage::stage(request, stored, &entries, session, &mut paired.units, observer).await?;
+    let mut unfit = Vec::new();
+    for unit in &paired.units {
+        unfit.push(convert::convert(session, unit).await?);
+    }
+    observer.notice(Event::Working("comparing with the snapshot"));
+    let mode = request.mode;
+    let differ = Differ { session, units: &paired.units, shapes: &shapes, mode };
+    let mut changes = differ.changes().await?;
+    for (changed, unfit) in changes.iter_mut().zip(unfit) {
+        changed.cannot.extend(unfit);
+    }
+    Ok(Prepared { entries, paired, shapes, changes, revival, mode, not_kept })
 }
 
-impl<'a> Preparation<'a> {
-    /// The tables that would be changed.
-    pub fn tables(&self) -> impl Iterator<Item = &'a KeptTable> {
-        let changed = self.plans.iter().filter(|plan| !matches!(plan.fate, Fate::Fewer { .. }));
-        changed.map(|plan| plan.table)
+/// Tables whose rows were not kept, and of which nothing is left.
+async fn not_kept<'a>(
+    session: &Session,
+    chosen: &[&'a KeptTable],
+    shapes: &[Shape],
+) -> Result<Vec<&'a KeptTable>, Refusal> {
+    let mut found = Vec::new();
+    for table in chosen.iter().copied().filter(|it| !it.kept && it.holds_rows() && it.rows > 0) {
+        let live = shapes.iter().find(|shape| shape.oid == table.oid);
+        let live = live.or_else(|| shapes.iter().find(|shape| shape.name == table.qualified()));
+        let is_left = match live {
+            None => false,
+            // Whose table it is may see to it.
+            Some(live) if !live.is_ours => true,
+            Some(live) => {
+                let sql = format!("SELECT FROM {} LIMIT 1", live.from());
+                !session.rows(&sql, "look for rows").await?.is_empty()
+            }
+        };
+        if !is_left {
+            found.push(table);
+        }
+    }
+    Ok(found)
+}
+
+impl<'a> Prepared<'a> {
+    /// The tables that are written to, by oid.
+    pub fn written(&self) -> BTreeSet<u32> {
+        self.differing()
+            .filter(|(_, changed)| !changed.is_nothing())
+            .map(|(u, _)| u.live.oid)
+            .collect()
     }
 
-    /// The tables in this state.
-    pub fn with(&self, fate: Fate) -> Vec<&'a KeptTable> {
-        self.plans.iter().filter(|plan| plan.fate == fate).map(|plan| plan.table).collect()
+    fn differing(&self) -> impl Iterator<Item = (&Unit<'a>, &Changed)> {
+        self.paired.units.iter().zip(&self.changes)
+    }
+
+    /// The names of all tables that come back or are written to.
+    pub fn names(&self) -> Vec<String> {
+        let gone = self.paired.gone.iter().map(|table| table.qualified().to_string());
+        let there = self.differing().filter(|(_, changed)| !changed.is_nothing());
+        gone.chain(there.map(|(unit, _)| unit.name().to_string())).collect()
     }
 
     /// What is shown before anything is done.
     pub fn plan(&self, manifest: &Manifest) -> RestorePlan {
-        let tables = self.plans.iter().map(|plan| RestoreTable {
-            name: plan.table.qualified(),
-            rows: plan.table.rows,
-            fate: plan.fate,
+        let gone = self.paired.gone.iter().map(|table| RestoreTable {
+            name: table.qualified(),
+            was: None,
+            rows: table.rows,
+            fate: Fate::Gone,
+            changed: Changed { insert: table.rows_kept(), ..Changed::default() },
         });
+        let differs = |(_, changed): &(&Unit<'_>, &Changed)| {
+            !changed.is_same() || changed.newer > 0 || changed.changed > 0
+        };
+        let there = self.differing().filter(differs).map(|(unit, changed)| RestoreTable {
+            name: unit.name().clone(),
+            was: Some(unit.kept.qualified()).filter(|was| was != unit.name()),
+            rows: unit.rows(),
+            fate: Fate::There,
+            changed: changed.clone(),
+        });
+        let not_kept = self.not_kept.iter().map(|table| RestoreTable {
+            name: table.qualified(),
+            was: None,
+            rows: table.rows,
+            fate: Fate::NotKept,
+            changed: Changed::default(),
+        });
+        let mut tables: Vec<RestoreTable> = gone.chain(there).chain(not_kept).collect();
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
         RestorePlan {
             snapshot: manifest.id.clone(),
             database: manifest.database.name.clone(),
             created_at: manifest.created_at,
             revisions: manifest.revisions.clone(),
-            tables: tables.collect(),
-        }
-    }
-
-    /// What is said of tables that are not put back beside those that are.
-    pub fn left_alone(&self) -> Vec<String> {
-        self.fewer().into_iter().chain(self.missing()).collect()
-    }
-
-    /// What is said of tables that are gone or empty and were not kept.
-    fn missing(&self) -> Option<String> {
-        let names: Vec<String> =
-            self.not_kept.iter().map(|table| table.qualified().short()).collect();
-        let why = "gone or empty, and not in this snapshot, which holds only what was at risk";
-        (!names.is_empty()).then(|| format!("{}: {why}", names.join(", ")))
-    }
-
-    fn fewer(&self) -> Option<String> {
-        let fewer: Vec<String> = self
-            .plans
-            .iter()
-            .filter(|plan| matches!(plan.fate, Fate::Fewer { .. }))
-            .map(|plan| plan.table.qualified().short())
-            .collect();
-        let hint = "left alone, with fewer rows than the snapshot has: --into NAME";
-        (!fewer.is_empty()).then(|| format!("{} {hint}", fewer.join(", ")))
-    }
-
-    /// Whether nothing would be changed.
-    pub fn is_nothing(&self) -> bool {
-        self.tables().next().is_none()
-    }
-
-    /// The answer when there is nothing to do; tables with fewer rows are no success.
-    pub fn nothing_to_do(&self) -> Answer {
-        let fewer = self.plans.len() as u64;
-        if fewer == 0 && !self.not_kept.is_empty() {
-            let n = self.not_kept.len() as u64;
-            return Answer {
-                verdict: Verdict::Blocked,
-                exit: Exit::Blocked,
-                sentence: format!(
-                    "nothing to put back: the snapshot holds no rows of {} that {} gone or empty; nothing was changed",
-                    plural(n, "table"),
-                    if n == 1 { "is" } else { "are" }
-                ),
-                hints: self.missing().into_iter().collect(),
-            };
-        }
-        if fewer == 0 {
-            return Answer {
-                verdict: Verdict::Ok,
-                exit: Exit::Ok,
-                sentence: "nothing to put back: no table of the snapshot is gone or empty"
-                    .to_owned(),
-                hints: Vec::new(),
-            };
-        }
-        Answer {
-            verdict: Verdict::Blocked,
-            exit: Exit::Blocked,
-            sentence: format!(
-                "{} fewer rows than the snapshot, and rows are put back only into tables that are gone or empty; nothing was changed",
-                if fewer == 1 {
-                    "1 table has".to_owned()
-                } else {
-                    format!("{} have", plural(fewer, "table"))
-                }
-            ),
-            hints: ["bring everything into a new database beside this one: --into NAME".to_owned()]
-                .into_iter()
-                .chain(self.missing())
-                .collect(),
+            mode: self.mode.name(),
+            same: self.differing().filter(|differing| !differs(differing)).count() as u64,
+            tables,
+            along: self.revival.along.clone(),
+            present: None,
+            is_done: false,
         }
     }
 }
 
-/// Compares the snapshot with what is there now. Tables are named as `schema.table` or `table`.
-pub fn prepare<'a>(
+/// The tables that were asked for. Tables are named as `schema.table` or `table`.
+fn choose<'a>(
     manifest: &'a Manifest,
-    now: &Inventory,
-    asked: &[String],
-) -> Result<Preparation<'a>, Refusal> {
-    let chosen = choose(manifest, asked)?;
-    let mut plans = Vec::new();
-    let mut not_kept = Vec::new();
-    for table in chosen {
-        if !table.kept {
-            let found = now.named(&table.qualified()).map_or(0, |found| found.rows);
-            if table.holds_rows() && table.rows > 0 && found == 0 {
-                not_kept.push(table);
-            }
-            continue;
-        }
-        let fate = match now.named(&table.qualified()) {
-            None if table.kind == "materialized-view" => continue,
-            None => Fate::Gone,
-            Some(_) if !table.holds_rows() || table.rows == 0 => continue,
-            Some(found) if found.rows == 0 => Fate::Empty,
-            Some(found) if found.rows < table.rows => Fate::Fewer { rows: found.rows },
-            Some(_) => continue,
-        };
-        plans.push(TablePlan { table, fate });
+    request: &RestoreRequest,
+) -> Result<Vec<&'a KeptTable>, Refusal> {
+    if !request.only.is_empty() {
+        let is_named = |part: &Part, table: &KeptTable| part.table == table.qualified();
+        let is_asked = |table: &&KeptTable| request.only.iter().any(|part| is_named(part, table));
+        let asked: Vec<&KeptTable> = manifest.tables.iter().filter(is_asked).collect();
+        return Ok(toc::with_partitions(manifest, &asked));
     }
-    if !asked.is_empty() {
-        refuse_held(&plans)?;
-    }
-    let has_schema =
-        |schema: &str| now.tables.iter().any(|table| table.name.schema.as_deref() == Some(schema));
-    let mut missing_schemas: Vec<String> = plans
-        .iter()
-        .filter(|plan| plan.fate == Fate::Gone && !has_schema(&plan.table.schema))
-        .map(|plan| plan.table.schema.clone())
-        .collect();
-    missing_schemas.sort();
-    missing_schemas.dedup();
-    Ok(Preparation { plans, missing_schemas, not_kept })
-}
-
-fn choose<'a>(manifest: &'a Manifest, asked: &[String]) -> Result<Vec<&'a KeptTable>, Refusal> {
-    if asked.is_empty() {
+    if request.tables.is_empty() {
         return Ok(manifest.tables.iter().collect());
     }
     let mut chosen = Vec::new();
-    for name in asked {
+    for name in &request.tables {
         let matching: Vec<&KeptTable> = manifest
             .tables
             .iter()
@@ -215,22 +217,4 @@ fn refuse_not_kept(manifest: &Manifest, table: &KeptTable) -> Refusal {
     )
     .hint("an earlier snapshot may hold them, or your own backup")
     .hint(format!("its definition is there: rowsafe restore {id} --into NAME"))
-}
-
-fn refuse_held(plans: &[TablePlan]) -> Result<(), Refusal> {
-    let held = plans.iter().find_map(|plan| match plan.fate {
-        Fate::Fewer { rows } => Some((plan.table, rows)),
-        _ => None,
-    });
-    let Some((table, rows)) = held else { return Ok(()) };
-    Err(Refusal::new(
-        Exit::Blocked,
-        format!(
-            "`{}` holds {}, the snapshot {}: rows are put back only into tables that are gone or empty",
-            table.qualified(),
-            plural(rows, "row"),
-            plural(table.rows, "row")
-        ),
-    )
-    .hint("bring everything into a new database beside this one: --into NAME"))
 }

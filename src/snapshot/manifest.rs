@@ -283,6 +283,11 @@ fn is_true(value: &bool) -> bool {
 }
 
 impl Manifest {
+    /// Whether it holds the rows of every table.
+    pub fn is_whole(&self) -> bool {
+        self.scope == SCOPE_ALL
+    }
+
     /// Reads the text of a manifest that is at `place`, or refuses with why there is none.
     pub fn parse(text: Result<String, String>, place: &str) -> Result<Self, Refusal> {
         let told = |what: String| {

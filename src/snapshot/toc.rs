@@ -19,6 +19,22 @@ pub struct Entry {
     pub text: String,
 }
 
+impl Entry {
+    /// Its number in the archive.
+    pub fn id(&self) -> Option<u64> {
+        self.line.split_once(';')?.0.parse().ok()
+    }
+}
+
+/// The numbers of all entries but rows, in the order in which they are made.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// What rows need.
+    pub before: Vec<u64>,
+    /// What needs rows.
+    pub after: Vec<u64>,
+}
+
 /// Reads the lines of `pg_restore -l`; comments start with a semicolon.
 pub fn parse(listing: &str) -> Vec<Entry> {
     listing.lines().filter_map(entry).collect()
@@ -87,27 +103,37 @@ pub fn list(entries: &[Entry], wanted: &[&Entry]) -> String {
     lines.fold(String::new(), |list, line| list + line + "\n")
 }
 
-/// The same for tables that are made again, some of them partitions of a table that `stayed`: their
-/// indexes come before they are attached, or attaching would make those of the parent a second time.
-pub fn list_to_recreate(entries: &[Entry], wanted: &[&Entry], stayed: &[&KeptTable]) -> String {
+/// The order in which entries are made. The indexes of partitions of a table that `stayed` come
+/// before they are attached, or attaching would make those of the parent a second time; they are
+/// attached when they have their rows.
+pub fn in_order(entries: &[Entry], stayed: &[&KeptTable]) -> Order {
     let is_attach = |entry: &Entry| entry.text.starts_with("TABLE ATTACH ");
     let is_index = |entry: &Entry| {
         let is_kind = |kind: &str| entry.text.starts_with(kind);
         is_kind("CONSTRAINT ") || (is_kind("INDEX ") && !is_kind("INDEX ATTACH "))
     };
-    let is_moved = |entry: &Entry| {
+    let is_moved = |entry: &&Entry| {
         (is_attach(entry) || is_index(entry)) && stayed.iter().any(|table| belongs(entry, table))
     };
-    let in_order = || entries.iter().filter(|entry| wanted.contains(entry));
-    let moved: Vec<&Entry> = in_order().filter(|entry| is_moved(entry)).collect();
-    let left: Vec<&Entry> = in_order().filter(|entry| !is_moved(entry)).collect();
-    let is_data = |entry: &&Entry| entry.text.starts_with("TABLE DATA ");
-    let first_data = left.iter().position(is_data).unwrap_or(left.len());
-    let indexes = moved.iter().filter(|entry| is_index(entry));
-    let attaches = moved.iter().filter(|entry| is_attach(entry));
-    let (before, after) = left.split_at(first_data);
-    let lines = before.iter().chain(indexes).chain(attaches).chain(after);
-    lines.fold(String::new(), |list, entry| list + &entry.line + "\n")
+    let is_data = |entry: &Entry| entry.text.starts_with("TABLE DATA ");
+    let first_data = entries.iter().position(is_data).unwrap_or_else(|| after_definitions(entries));
+    let (moved, left): (Vec<_>, Vec<_>) =
+        entries.iter().enumerate().partition(|(_, e)| is_moved(e));
+    let ids = |chosen: &mut dyn Iterator<Item = &Entry>| -> Vec<u64> {
+        chosen.filter_map(Entry::id).collect()
+    };
+    let before = ids(&mut left.iter().filter(|(at, _)| *at < first_data).map(|(_, e)| *e));
+    let rest = ids(&mut left.iter().filter(|(at, _)| *at >= first_data).map(|(_, e)| *e));
+    let indexes = ids(&mut moved.iter().map(|(_, e)| *e).filter(|entry| is_index(entry)));
+    let attaches = ids(&mut moved.iter().map(|(_, e)| *e).filter(|entry| is_attach(entry)));
+    Order { before, after: [indexes, attaches, rest].concat() }
+}
+
+/// Where no rows are: before the first entry that needs them.
+fn after_definitions(entries: &[Entry]) -> usize {
+    let kinds = ["CONSTRAINT ", "INDEX ", "FK CONSTRAINT ", "TRIGGER ", "RULE ", "SEQUENCE SET "];
+    let needs_rows = |entry: &Entry| kinds.iter().any(|kind| entry.text.starts_with(kind));
+    entries.iter().position(needs_rows).unwrap_or(entries.len())
 }
 
 fn is_data(entry: &Entry, table: &KeptTable) -> bool {

@@ -11,7 +11,7 @@ use super::{Printer, Progress};
 use crate::environment::Environment;
 use crate::event::{Event, Observer};
 use crate::record::{Record, SCOPE_AT_RISK};
-use crate::report::human;
+use crate::report::{human, restoring};
 use crate::text::clean::clean;
 use crate::text::number::{bytes, grouped, plural, seconds};
 
@@ -30,6 +30,7 @@ enum Phase {
     Working,
     Counting,
     Comparing,
+    Staging,
     Dumping,
     Verifying,
 }
@@ -119,11 +120,15 @@ impl Observer for Live<'_> {
             }
             Event::Prepared(plan) => {
                 self.end();
-                self.printer.say(human::restore_plan(plan).trim_end());
+                self.printer.say(restoring::human(plan).trim_end());
             }
             Event::Exchanging(plan) => {
                 self.end();
                 self.printer.say(human::swap_plan(plan).trim_end());
+            }
+            Event::Staging { done, total } => {
+                self.show(Phase::Staging, "read");
+                self.progress.update(done as u64, total as u64, 0);
             }
             Event::Restoring { what, rows } => {
                 self.say("restore", &format!("{what}  {} rows put back", grouped(rows)));

@@ -250,7 +250,7 @@ impl Store {
     fn unknown(&self, id: &str) -> Refusal {
         let store = self.place();
         Refusal::new(Exit::NoAnswer, format!("no snapshot `{id}` in `{store}`"))
-            .hint(format!("what is there: ls {store}"))
+            .hint("what is there: rowsafe snapshot list")
             .hint("another store is named with --store")
     }
 }

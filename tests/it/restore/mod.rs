@@ -4,5 +4,6 @@ mod beside;
 mod corners;
 mod edges;
 mod in_place;
+mod missing;
 mod refused;
 mod swap;

@@ -25,17 +25,23 @@ fn check_untouched(story: &Story) {
 }
 
 #[test]
-fn a_table_with_fewer_rows() {
+fn rows_without_a_key_beside_others() {
     needs_postgres!();
-    let story = wiped("refuse_fewer");
+    let story = wiped("refuse_keyless");
     story.db.execute("INSERT INTO people VALUES (7, 'somebody new')");
     let told = story.restore_here(&["latest"]);
-    let told = told.answers(Exit::Blocked, "blocked", "1 table has fewer rows than the snapshot");
+    let told = told.answers(Exit::Blocked, "blocked", "nothing can be put back in place");
+    assert!(told.hints().contains("people: 1,000 rows: without a key"), "{}", told.hints());
     assert!(told.hints().contains("--into NAME"));
-    let told = story.restore_here(&["latest", "--table", "people"]);
-    let _ =
-        told.answers(Exit::Blocked, "blocked", "`public.people` holds 1 row, the snapshot 1,000");
     assert_eq!(story.db.rows("SELECT name FROM people"), [["somebody new"]]);
+    assert_eq!(story.snapshots().len(), 1, "nothing was written, so nothing was kept before");
+    // A row of the snapshot is one of those that are there.
+    story.db.execute("UPDATE people SET name = 'name 7'");
+    let told =
+        story.restore_here(&["latest"]).answers(Exit::Ok, "ok", "999 rows of 1 table are back");
+    assert_eq!(told.report["restore"]["tables"][0]["insert"], 999);
+    assert_eq!(story.db.count("people"), 1000);
+    assert_eq!(story.db.query_one_i64("SELECT count(DISTINCT name) FROM people"), 1000);
 }
 
 #[test]
@@ -165,19 +171,39 @@ fn a_manifest_from_the_future() {
 fn tables_that_are_intact() {
     needs_postgres!();
     let story = wiped("refuse_intact");
-    story.db.execute("INSERT INTO people SELECT n, 'again' FROM generate_series(1, 1000) n");
+    story.db.execute("INSERT INTO people SELECT n, 'name ' || n FROM generate_series(1, 1000) n");
     let told = story.restore_here(&["latest"]).answers(Exit::Ok, "ok", "nothing to put back");
     assert_eq!(told.report["tables"], serde_json::json!([]));
-    assert_eq!(story.db.query_one_i64("SELECT count(*) FROM people WHERE name = 'again'"), 1000);
+    assert_eq!(told.report["restore"]["tables"], serde_json::json!([]));
+    assert_eq!((story.db.count("people"), story.snapshots().len()), (1000, 1));
 }
 
 #[test]
-fn rows_that_no_longer_fit_are_all_or_nothing() {
+fn rows_that_no_longer_fit_stay_away_and_are_named() {
     needs_postgres!();
     let story = wiped("refuse_unfitting");
     story.db.execute("ALTER TABLE people ADD CONSTRAINT few CHECK (id <= 900)");
     let told = story.restore_here(&["latest"]);
-    let told = told.answers(Exit::NoAnswer, "error", "put rows back into `public.people`");
+    let told = told.answers(Exit::Loss, "lost", "900 rows of 1 table are back");
+    let cannot = "people: 100 rows: they do not pass the check `few` of now";
+    assert!(told.hints().contains(cannot), "{}", told.hints());
+    assert_eq!((story.db.count("people"), story.db.count("pets")), (900, 1));
+}
+
+#[test]
+fn what_was_not_foreseen_is_all_or_nothing() {
+    needs_postgres!();
+    let story = wiped("refuse_all_or_nothing");
+    // A domain says no to a value only when it is written.
+    story.db.execute(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.id = 900 THEN RAISE 'never %', NEW.name; END IF; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER no AFTER INSERT ON people DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION no();
+         CREATE UNIQUE INDEX odd ON people ((CASE WHEN id < 900 THEN id ELSE 1 / (id - 950) END));",
+    );
+    let told = story.restore_here(&["latest"]);
+    let told = told.answers(Exit::NoAnswer, "error", "put rows back into people: division by zero");
     assert!(told.hints().contains("nothing was changed"));
     check_untouched(&story);
 }

@@ -6,12 +6,12 @@
 
 mod case;
 mod changes;
-mod dice;
+pub mod dice;
 mod judged;
 mod migration;
 mod oracle;
 mod rows;
-mod schema;
+pub mod schema;
 mod shapes;
 mod tally;
 

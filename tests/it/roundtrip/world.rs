@@ -1,0 +1,391 @@
+//! A world by chance: a schema of its own with tables of every shape, rows, and all that hangs on
+//! tables.
+
+use rowsafe::text::name::quote;
+
+use super::kinds::{self, Kind};
+use crate::truth::dice::Dice;
+use crate::truth::schema::named;
+
+const NAMES: [&str; 8] =
+    ["users", "orders", "Order Items", "select", "naïve", "we\"ird", "a.b", "jobs"];
+const COLUMNS: [&str; 8] = ["note", "amount", "State", "desc", "due at", "data", "flag", "ü"];
+
+/// A table that others may refer to.
+struct Made {
+    name: String,
+    /// Columns of the key with their types; empty without one.
+    key: Vec<(&'static str, &'static str)>,
+    rows: usize,
+    is_partitioned: bool,
+}
+
+/// The SQL that makes the world of this name; it drops the one that was there.
+pub fn made(name: &str, dice: &mut Dice) -> String {
+    let mut sql = format!(
+        r#"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = {name};
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE DOMAIN plate AS text CHECK (VALUE <> '');
+CREATE TYPE pair AS (a int, "B" text);
+CREATE TABLE log (what text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN INSERT INTO {name}.log VALUES (TG_TABLE_NAME || ' ' || TG_OP); RETURN NULL; END$$;
+CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN INSERT INTO {name}.log VALUES ('spoilt'); RETURN NULL; END$$;
+"#
+    );
+    let first = dice.below(NAMES.len());
+    let mut all: Vec<Made> = Vec::new();
+    for at in 0..2 + dice.below(3) {
+        let table = add(NAMES[(first + at) % NAMES.len()], &all, dice, &mut sql);
+        all.push(table);
+    }
+    sql + "RESET search_path;\n"
+}
+
+/// What is collected about one table while it is drawn.
+struct Draft {
+    /// Definitions of columns and constraints.
+    parts: Vec<String>,
+    /// Columns that rows are written to, and what makes their values.
+    written: Vec<(String, Value)>,
+}
+
+enum Value {
+    Of(&'static Kind, bool),
+    Number,
+    Text,
+    Unique,
+    /// The n-th row of a table, by its key's column.
+    Row {
+        table: String,
+        column: String,
+        rows: usize,
+        is_needed: bool,
+    },
+    Mood,
+}
+
+fn add(name: &str, all: &[Made], dice: &mut Dice, sql: &mut String) -> Made {
+    let mut draft = Draft { parts: Vec::new(), written: Vec::new() };
+    let key = key(&mut draft, dice);
+    let partitioned = partitioning(&key, &mut draft, dice);
+    for at in 0..1 + dice.below(4) {
+        let column = named(COLUMNS[(dice.below(2) + at * 2) % COLUMNS.len()]);
+        if draft.written.iter().any(|(known, _)| *known == column) {
+            continue;
+        }
+        free_column(column, &mut draft, dice);
+    }
+    if let Some((id, _)) = key.first().filter(|(_, kind)| *kind == "integer") {
+        if dice.chance(20) {
+            draft
+                .parts
+                .push(format!("twice bigint GENERATED ALWAYS AS ({} * 2) STORED", named(id)));
+        }
+    }
+    references(name, &key, all, &mut draft, dice);
+    let is_plain = partitioned.is_none();
+    if is_plain && dice.chance(30) {
+        draft.parts.push("\"Uniq\" text UNIQUE".to_owned());
+        draft.written.push(("\"Uniq\"".to_owned(), Value::Unique));
+    }
+    let tail = partitioned.as_ref().map_or(String::new(), |(by, _)| format!(" PARTITION BY {by}"));
+    let table = named(name);
+    *sql += &format!("CREATE TABLE {table} (\n    {}\n){tail};\n", draft.parts.join(",\n    "));
+    if let Some((_, leaves)) = &partitioned {
+        for (suffix, bound) in leaves {
+            let leaf = named(&format!("{name}_{suffix}"));
+            *sql += &format!("CREATE TABLE {leaf} PARTITION OF {table} {bound};\n");
+        }
+    }
+    let has_child = is_plain && key.is_empty() && dice.chance(30);
+    let rows = fill(&table, &draft, sql, dice);
+    if has_child {
+        let child = named(&format!("{name} child"));
+        *sql += &format!(
+            "CREATE TABLE {child} (extra int) INHERITS ({table});\nINSERT INTO {child} SELECT t.*, 7 FROM ONLY {table} t LIMIT 4;\n"
+        );
+    }
+    *sql += "SET CONSTRAINTS ALL IMMEDIATE;\n";
+    extras(name, &key, &draft, is_plain, dice, sql);
+    Made { name: name.to_owned(), key, rows, is_partitioned: !is_plain }
+}
+
+fn key(draft: &mut Draft, dice: &mut Dice) -> Vec<(&'static str, &'static str)> {
+    let mut define = |sql: &str| draft.parts.push(sql.to_owned());
+    match dice.below(12) {
+        0 | 1 => {
+            define("id integer PRIMARY KEY");
+            draft.written.push(("id".to_owned(), Value::Number));
+            vec![("id", "integer")]
+        }
+        2 | 3 => {
+            define("id serial PRIMARY KEY");
+            vec![("id", "integer")]
+        }
+        4 | 5 => {
+            define("id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY");
+            vec![("id", "integer")]
+        }
+        6 => {
+            define("\"Id\" bigint GENERATED BY DEFAULT AS IDENTITY (INCREMENT BY 3) PRIMARY KEY");
+            vec![("Id", "bigint")]
+        }
+        7 => {
+            define("code text COLLATE \"C\" PRIMARY KEY");
+            draft.written.push(("code".to_owned(), Value::Text));
+            vec![("code", "text")]
+        }
+        8 => {
+            define("a integer");
+            define("b text");
+            define("PRIMARY KEY (b, a)");
+            draft.written.push(("a".to_owned(), Value::Number));
+            draft.written.push(("b".to_owned(), Value::Text));
+            vec![("b", "text"), ("a", "integer")]
+        }
+        9 => {
+            define("id uuid PRIMARY KEY");
+            let kind = kinds::called("uuid").expect("one of them");
+            draft.written.push(("id".to_owned(), Value::Of(kind, false)));
+            vec![("id", "uuid")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+type Partitions = (String, Vec<(&'static str, &'static str)>);
+
+/// How the table is partitioned, where it is: by its key of one plain number, or by a mood.
+fn partitioning(
+    key: &[(&'static str, &'static str)],
+    draft: &mut Draft,
+    dice: &mut Dice,
+) -> Option<Partitions> {
+    let is_number = matches!(key, [(_, "integer")]);
+    // Up to PostgreSQL 16 a partitioned table has no identity columns.
+    let is_identity = draft.parts.first().is_some_and(|part| part.contains("IDENTITY"));
+    if is_number && !is_identity && dice.chance(25) {
+        let id = named(key[0].0);
+        return Some(match dice.below(2) {
+            0 => (
+                format!("RANGE ({id})"),
+                vec![("lo", "FOR VALUES FROM (MINVALUE) TO (5)"), ("rest", "DEFAULT")],
+            ),
+            _ => (
+                format!("HASH ({id})"),
+                vec![
+                    ("h0", "FOR VALUES WITH (MODULUS 2, REMAINDER 0)"),
+                    ("h1", "FOR VALUES WITH (MODULUS 2, REMAINDER 1)"),
+                ],
+            ),
+        });
+    }
+    if key.is_empty() && dice.chance(25) {
+        draft.parts.push("kind mood".to_owned());
+        draft.written.push(("kind".to_owned(), Value::Mood));
+        let leaves = vec![("sad", "FOR VALUES IN ('sad')"), ("others", "DEFAULT")];
+        return Some(("LIST (kind)".to_owned(), leaves));
+    }
+    None
+}
+
+fn free_column(column: String, draft: &mut Draft, dice: &mut Dice) {
+    let kind = kinds::any(dice);
+    let mut sql = format!("{column} {}", kind.sql);
+    let is_needed = dice.chance(25);
+    if is_needed {
+        sql += " NOT NULL";
+    }
+    if dice.chance(25) {
+        sql += &format!(" DEFAULT {}", (kind.value)(dice.below(30)));
+    }
+    if matches!(kind.sql, "integer" | "bigint") && dice.chance(30) {
+        sql += &format!(" CHECK ({column} >= 0)");
+    }
+    draft.parts.push(sql);
+    draft.written.push((column, Value::Of(kind, !is_needed)));
+}
+
+fn references(
+    name: &str,
+    key: &[(&'static str, &'static str)],
+    all: &[Made],
+    draft: &mut Draft,
+    dice: &mut Dice,
+) {
+    const ACTIONS: [&str; 6] = [
+        "",
+        " ON DELETE CASCADE",
+        " ON DELETE SET NULL",
+        " ON DELETE CASCADE ON UPDATE CASCADE",
+        " ON DELETE RESTRICT",
+        " DEFERRABLE INITIALLY DEFERRED",
+    ];
+    for at in 0..2 {
+        let Some(parent) = dice.any(all).filter(|parent| parent.key.len() == 1) else { continue };
+        if dice.chance(35) {
+            continue;
+        }
+        let (column, kind) = parent.key[0];
+        let is_needed = parent.rows > 0 && dice.chance(25);
+        let not_null = if is_needed { " NOT NULL" } else { "" };
+        let own = format!("ref{at}");
+        draft.parts.push(format!(
+            "{own} {kind}{not_null} REFERENCES {}{}",
+            named(&parent.name),
+            dice.pick(&ACTIONS)
+        ));
+        let (table, column) = (named(&parent.name), named(column));
+        draft.written.push((own, Value::Row { table, column, rows: parent.rows, is_needed }));
+    }
+    let pair = all.iter().find(|parent| parent.key.len() == 2 && !parent.is_partitioned);
+    if let Some(parent) = pair.filter(|_| dice.chance(50)) {
+        draft.parts.push("pb text".to_owned());
+        draft.parts.push("pa integer".to_owned());
+        draft.parts.push(format!(
+            "FOREIGN KEY (pb, pa) REFERENCES {} ON DELETE CASCADE",
+            named(&parent.name)
+        ));
+        // Rows of that table are known by the same number in both columns.
+        let row = |column: &str| Value::Row {
+            table: named(&parent.name),
+            column: column.to_owned(),
+            rows: parent.rows,
+            is_needed: true,
+        };
+        draft.written.push(("pb".to_owned(), row("b")));
+        draft.written.push(("pa".to_owned(), row("a")));
+    }
+    if let [(id, kind)] = key {
+        if *kind != "uuid" && dice.chance(15) {
+            draft.parts.push(format!("parent {kind} REFERENCES {} ON DELETE CASCADE", named(name)));
+            let _ = id;
+        }
+    }
+}
+
+/// Writes rows; how many.
+fn fill(table: &str, draft: &Draft, sql: &mut String, dice: &mut Dice) -> usize {
+    let count = if dice.chance(8) { 0 } else { 3 + dice.below(10) };
+    if count == 0 {
+        return 0;
+    }
+    if draft.written.is_empty() {
+        for _ in 0..count {
+            *sql += &format!("INSERT INTO {table} DEFAULT VALUES;\n");
+        }
+        return count;
+    }
+    let columns: Vec<&str> = draft.written.iter().map(|(column, _)| column.as_str()).collect();
+    let rows: Vec<String> = (1..=count).map(|number| row(draft, number, dice)).collect();
+    *sql += &format!(
+        "INSERT INTO {table} ({}) VALUES\n    {};\n",
+        columns.join(", "),
+        rows.join(",\n    ")
+    );
+    let refers = draft.parts.iter().any(|part| part.starts_with("parent "));
+    let id = ["id", "\"Id\"", "code"].iter().find(|id| {
+        draft.parts.iter().any(|part| part.starts_with(&format!("{id} ")) && part.contains("KEY"))
+    });
+    if let Some(id) = id.filter(|_| refers) {
+        *sql += &format!(
+            "UPDATE {table} SET parent = (SELECT min({id}) FROM {table}) WHERE {id} <> (SELECT max({id}) FROM {table});\n"
+        );
+    }
+    count
+}
+
+fn row(draft: &Draft, number: usize, dice: &mut Dice) -> String {
+    let offset = dice.below(1000);
+    let values = draft.written.iter().map(|(_, value)| match value {
+        Value::Of(kind, true) if dice.chance(25) && kind.sql != "uuid" => "NULL".to_owned(),
+        Value::Of(kind, _) if kind.sql == "uuid" => (kind.value)(number * 100 + offset % 100),
+        Value::Of(kind, _) => (kind.value)(dice.below(40)),
+        Value::Number => number.to_string(),
+        Value::Text => format!("'k{number}'"),
+        Value::Unique if number % 4 == 0 => "NULL".to_owned(),
+        Value::Unique => format!("'u{number}'"),
+        Value::Mood if dice.chance(15) => "NULL".to_owned(),
+        Value::Mood => (*dice.pick(&["'sad'", "'ok'", "'happy'"])).to_owned(),
+        Value::Row { rows: 0, .. } => "NULL".to_owned(),
+        Value::Row { is_needed: false, .. } if dice.chance(20) => "NULL".to_owned(),
+        Value::Row { table, column, rows, .. } => {
+            let order = if column == "b" || column == "a" { "a" } else { column };
+            format!(
+                "(SELECT {column} FROM {table} ORDER BY {order} LIMIT 1 OFFSET {})",
+                offset % rows
+            )
+        }
+    });
+    let values: Vec<String> = values.collect();
+    format!("({})", values.join(", "))
+}
+
+/// What hangs on a table and has to come back with it.
+fn extras(
+    name: &str,
+    key: &[(&'static str, &'static str)],
+    draft: &Draft,
+    is_plain: bool,
+    dice: &mut Dice,
+    sql: &mut String,
+) {
+    let table = named(name);
+    let column = dice.any(&draft.written).map(|(column, _)| column.clone());
+    if dice.chance(40) {
+        *sql += &format!(
+            "CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION note();\n"
+        );
+    }
+    if dice.chance(20) {
+        let state = dice.pick(&["DISABLE", "ENABLE ALWAYS", "ENABLE REPLICA"]);
+        *sql += &format!(
+            "CREATE TRIGGER spoils AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION spoil();
+ALTER TABLE {table} {state} TRIGGER spoils;\n"
+        );
+    }
+    if dice.chance(20) {
+        *sql += &format!(
+            "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+CREATE POLICY \"Some Rows\" ON {table} FOR SELECT TO PUBLIC USING (true);\n"
+        );
+    }
+    if dice.chance(25) {
+        *sql += &format!("GRANT SELECT, INSERT ON {table} TO PUBLIC;\n");
+    }
+    if dice.chance(20) {
+        *sql +=
+            &format!("COMMENT ON TABLE {table} IS 'it''s {}';\n", quote(name).replace('\'', ""));
+    }
+    if let (Some((id, kind)), true) = (key.first(), is_plain && dice.chance(15)) {
+        if *kind == "integer" {
+            *sql += &format!(
+                "ALTER TABLE {table} ADD CONSTRAINT {1} EXCLUDE USING gist (int4range({0}, {0} + 1) WITH &&);\n",
+                named(id),
+                named(&format!("no overlap of {name}"))
+            );
+        }
+    }
+    let Some(column) = column else { return };
+    if dice.chance(25) {
+        *sql += &format!("COMMENT ON COLUMN {table}.{column} IS 'a column';\n");
+    }
+    if dice.chance(25) {
+        *sql += &format!("GRANT UPDATE ({column}) ON {table} TO PUBLIC;\n");
+    }
+    if dice.chance(30) {
+        *sql +=
+            &format!("CREATE INDEX ON {table} (({column} IS NULL)) WHERE {column} IS NOT NULL;\n");
+    }
+    if dice.chance(20) {
+        let view = named(&format!("{name} seen"));
+        *sql += &format!("CREATE VIEW {view} AS SELECT {column}, count(*) AS n FROM {table} WHERE {column} IS NOT NULL GROUP BY 1;\n")
+            .replace(" GROUP BY 1", "")
+            .replace(", count(*) AS n", "");
+    }
+    if is_plain && dice.chance(15) {
+        *sql += &format!("ALTER TABLE {table} SET (fillfactor = 70);\n");
+    }
+}
