@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
+use super::directory::Sums;
 use super::dump::hex;
-use super::store::{Reader, Source, Stored};
+use super::store::{Pump, Reader, Source, Stored};
 use super::toc::{self, Entry};
 use super::tools::Tools;
 use crate::child::Invocation;
@@ -46,19 +48,34 @@ pub async fn through<T: Send + 'static>(
             .because(error)
             .hint("pg_restore is needed beside pg_dump; name it with --pg-restore")
     };
+    let directory = archive.directory();
     let mut command = invocation.command();
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(&directory);
+    command.stdin(if directory.is_some() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
-    let stdin = child.stdin.take().expect("stdin is piped").into_owned_fd().map_err(failed)?;
+    let stdin =
+        child.stdin.take().map(|stdin| stdin.into_owned_fd()).transpose().map_err(failed)?;
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let unreadable = |error: io::Error| {
         let message = format!("the archive `{}` can't be read back: {error}", archive.location());
         Refusal::new(Exit::SnapshotFailed, message).because(error)
     };
-    let (reader, downloading) = archive.open().await.map_err(unreadable)?;
-    let feeding = tokio::task::spawn_blocking(move || feed(reader, File::from(stdin), &read));
+    let (feeding, downloading): (_, Pump) = match (directory, stdin) {
+        (None, Some(stdin)) => {
+            let (reader, downloading) = archive.open().await.map_err(unreadable)?;
+            let feed = move || feed(reader, File::from(stdin), &read);
+            (tokio::task::spawn_blocking(feed), downloading)
+        }
+        // pg_restore reads a directory itself; that it is still what was written is seen beside.
+        (directory, _) => {
+            let path = directory.unwrap_or_default();
+            let hash = move || Sums::of(&path, &read).map(|sums| Some(sums.digest()));
+            (tokio::task::spawn_blocking(hash), Box::pin(std::future::ready(Ok(()))))
+        }
+    };
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
     let listening = async {
         let mut said = Vec::new();
@@ -138,6 +155,16 @@ pub(super) async fn unpack(stored: &Stored, file: File) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(damaged(stored))
+}
+
+/// Refuses a directory that is not what was written.
+pub(super) async fn refuse_damaged(stored: &Stored, directory: &Path) -> Result<(), Refusal> {
+    let path = directory.to_owned();
+    let hashing = tokio::task::spawn_blocking(move || Sums::of(&path, &AtomicU64::new(0)));
+    match hashing.await.expect("hashing does not panic") {
+        Ok(sums) if sums.digest() == stored.manifest.archive.sha256 => Ok(()),
+        _ => Err(damaged(stored)),
+    }
 }
 
 /// Restores the archive with `invocation`, which names a database.

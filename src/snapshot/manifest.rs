@@ -1,18 +1,19 @@
 //! The manifest of a snapshot: what it holds, of which database, and the proof that it was read
 //! back.
 //!
-//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/3` as they are; a rowsafe refuses a manifest whose `schema` it does not know; unknown fields are ignored, so that
+//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/4` as they are; a rowsafe refuses a manifest whose `schema` it does not know; unknown fields are ignored, so that
 //! fields may be added within a version; nobody rewrites a manifest.
 //!
 //! A snapshot of all rows is still written as version 1, which every rowsafe can restore. One that
 //! left out the rows of some tables is version 2: who knows version 1 only would ignore `kept` and
 //! take those tables for empty ones to be filled. One without an archive, because something else
-//! holds the rows, is version 3.
+//! holds the rows, is version 3; one whose archive is a directory is version 4.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::directory;
 use super::elsewhere::Elsewhere;
 use crate::exit::Exit;
 use crate::hint::Refusal;
@@ -27,6 +28,9 @@ const NARROW: &str = "rowsafe.snapshot/2";
 
 /// The version in which something else holds the rows, and there is no archive.
 pub const ELSEWHERE: &str = "rowsafe.snapshot/3";
+
+/// The version in which the archive is a directory.
+const DIRECTORY: &str = "rowsafe.snapshot/4";
 
 /// The scope of a snapshot that holds every row.
 pub const SCOPE_ALL: &str = "all";
@@ -267,9 +271,14 @@ pub fn kept_tables(inventory: &Inventory, left_out: &BTreeSet<u32>) -> Vec<KeptT
 }
 
 /// The version and the scope of a snapshot of these tables.
-pub fn version(tables: &[KeptTable], large_objects_are_kept: bool) -> (String, String) {
+pub fn version(
+    tables: &[KeptTable],
+    large_objects_are_kept: bool,
+    archive: &Archive,
+) -> (String, String) {
     let is_whole = large_objects_are_kept && tables.iter().all(|table| table.kept);
     let (schema, scope) = if is_whole { (WHOLE, SCOPE_ALL) } else { (NARROW, SCOPE_AT_RISK) };
+    let schema = if archive.file == directory::NAME { DIRECTORY } else { schema };
     (schema.to_owned(), scope.to_owned())
 }
 
@@ -297,8 +306,8 @@ impl Manifest {
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
         let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
-        if ![WHOLE, NARROW, ELSEWHERE].contains(&schema) {
-            let known = format!("`{WHOLE}`, `{NARROW}` and `{ELSEWHERE}`");
+        if ![WHOLE, NARROW, ELSEWHERE, DIRECTORY].contains(&schema) {
+            let known = format!("`{WHOLE}` to `{DIRECTORY}`");
             return Err(told(format!("is of version `{schema}`, this rowsafe reads {known}"))
                 .hint("use the rowsafe that wrote it, or a newer one"));
         }

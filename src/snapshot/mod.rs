@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod copy;
+pub mod directory;
 pub mod dump;
 pub mod elsewhere;
 pub mod leave_out;

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 
 /// Bytes of an uncompressed dump below which one connection is done before several have begun.
-const PAYS_FROM: u64 = 16 << 20;
+pub const PAYS_FROM: u64 = 16 << 20;
 
 /// Free space to leave beside the unpacked archive.
 const SPARE: u64 = 256 << 20;
@@ -34,14 +34,22 @@ pub async fn apply(
     jobs: usize,
     near: Option<&Path>,
 ) -> Result<(), Refusal> {
-    let room = pays(&stored.manifest, tools, jobs)
-        .then(|| room_for(stored.manifest.archive.dump_bytes, near))
-        .flatten();
+    if !pays(&stored.manifest, tools, jobs) {
+        return archive::apply(stored, invocation).await;
+    }
+    if let Some(directory) = stored.archive().directory() {
+        archive::refuse_damaged(stored, &directory).await?;
+        return restore(with_jobs(invocation, jobs, &directory)).await;
+    }
+    let room = room_for(stored.manifest.archive.dump_bytes, near);
     let Some(file) = room else { return archive::apply(stored, invocation).await };
     let unpacked = file.reopen().map_err(|error| unwritable(&error))?;
     archive::unpack(stored, unpacked).await?;
-    let path = file.path().display().to_string();
-    restore(invocation.clone().arg(format!("--jobs={jobs}")).arg(path)).await
+    restore(with_jobs(invocation, jobs, file.path())).await
+}
+
+fn with_jobs(invocation: &Invocation, jobs: usize, archive: &Path) -> Invocation {
+    invocation.clone().arg(format!("--jobs={jobs}")).arg(archive.display().to_string())
 }
 
 /// Whether several connections are of use. PostgreSQL's documentation warns of restoring in

@@ -307,6 +307,11 @@ impl Partial {
         directory.parent().unwrap_or(directory).display().to_string()
     }
 
+    /// Where a program may write files of its own, where that is possible.
+    pub fn directory(&self) -> Option<&Path> {
+        Some(self.inner.directory())
+    }
+
     /// Takes the archive under this name.
     #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
     pub async fn writer(&self, name: &str) -> Result<(Sink, Pump), Refusal> {
@@ -331,6 +336,11 @@ impl Partial {
 }
 
 impl Source {
+    /// Its directory, where it is one: pg_restore reads that by itself.
+    pub fn directory(&self) -> Option<PathBuf> {
+        self.path.is_dir().then(|| self.path.clone())
+    }
+
     /// Where it is, for people.
     pub fn location(&self) -> String {
         self.path.display().to_string()
