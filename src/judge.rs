@@ -7,7 +7,7 @@ use crate::hint::Refusal;
 use crate::loss::{Count, Loss};
 use crate::record::{Answer, Kept, Record, Verdict};
 use crate::text::number::{grouped, plural};
-use crate::verdict::{By, Comparison, Lost, Status, TableChange};
+use crate::verdict::{By, Comparison, Lost, LostKind, Status, TableChange};
 
 /// What was observed besides the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,8 +126,10 @@ fn ok(record: &Record, comparison: &Comparison) -> Answer {
         several => format!("every row accounted for; {} losses as planned", several.len()),
     };
     let mut hints = match &record.snapshot {
+        Some(kept) if !agreed.is_empty() && kept.elsewhere.is_some() => holding(kept, comparison),
         Some(kept) if !agreed.is_empty() => {
-            vec![format!("what went is in the snapshot: {}", way_back(kept, comparison))]
+            let back = ways_back(kept, comparison).into_iter();
+            back.map(|way| format!("what went is in the snapshot: {way}")).collect()
         }
         _ => Vec::new(),
     };
@@ -146,29 +148,53 @@ fn by_others(meanwhile: &[&Lost]) -> Option<String> {
     Some(format!("changed by other sessions meanwhile: {said}"))
 }
 
-/// The command that brings back what went: in place for tables that are gone or empty, beside the
-/// database for everything else.
-fn way_back(kept: &Kept, comparison: &Comparison) -> String {
-    if let Some(elsewhere) = &kept.elsewhere {
-        // The restore of what it can't bring back says how that is done.
-        let says_how = || format!("rowsafe restore {}", kept.id);
-        return elsewhere.restore.clone().unwrap_or_else(says_how);
-    }
+/// Tables whose overwritten values get a command of their own.
+const NAMED: usize = 3;
+
+/// The commands that bring back what went: rows and columns in place, values column by column, large
+/// objects and tables that were made anew beside the database.
+fn ways_back(kept: &Kept, comparison: &Comparison) -> Vec<String> {
     let only_unplanned = comparison.losses().any(|lost| !lost.planned);
-    let concerns =
-        |change: &TableChange| change.losses.iter().any(|lost| !(only_unplanned && lost.planned));
-    let is_in_place = |change: &TableChange| {
-        !concerns(change)
-            || (matches!(change.status, Status::Dropped | Status::Wiped)
-                // Large objects come back in a new database only.
-                && change.name.schema.as_deref() != Some("pg_catalog")
-                && change.losses.iter().all(|lost| lost.rows > 0))
+    let concerns = |lost: &&Lost| !(only_unplanned && lost.planned) && lost.by != By::Others;
+    let lost_of = |change: &TableChange| -> Vec<Lost> {
+        change.losses.iter().filter(concerns).cloned().collect()
     };
-    if comparison.tables.iter().all(is_in_place) {
-        format!("rowsafe restore {}", kept.id)
-    } else {
-        format!("rowsafe restore {} --into NEW_DATABASE", kept.id)
+    let all: Vec<(&TableChange, Vec<Lost>)> =
+        comparison.tables.iter().map(|change| (change, lost_of(change))).collect();
+    // Rows of a table that another one has taken the place of may have no place in that one.
+    let is_beside = |(change, lost): &(&TableChange, Vec<Lost>)| {
+        let is_object = change.name.schema.as_deref() == Some("pg_catalog");
+        !lost.is_empty() && (is_object || change.status == Status::Recreated)
+    };
+    if all.iter().any(is_beside) {
+        return vec![format!("rowsafe restore {} --into NEW_DATABASE", kept.id)];
     }
+    let is_value = |lost: &Lost| lost.kind == LostKind::Values && lost.column.is_some();
+    let mut ways = Vec::new();
+    if all.iter().any(|(_, lost)| lost.iter().any(|lost| !is_value(lost))) {
+        ways.push(format!("rowsafe restore {}", kept.id));
+    }
+    let overwritten: Vec<String> = all
+        .iter()
+        .filter(|(_, lost)| lost.iter().any(is_value))
+        .map(|(change, lost)| {
+            let columns =
+                lost.iter().filter(|lost| is_value(lost)).filter_map(|lost| lost.column.clone());
+            let columns =
+                columns.map(|column| format!(" --column {}", quote(&column))).collect::<String>();
+            format!("rowsafe restore {} --table {}{columns}", kept.id, quote(&change.name.short()))
+        })
+        .collect();
+    if overwritten.len() > NAMED {
+        ways.push(format!("rowsafe diff {} says which values, table by table", kept.id));
+    }
+    ways.extend(overwritten.into_iter().take(NAMED));
+    ways
+}
+
+/// A name as a word of a command line.
+fn quote(name: &str) -> String {
+    shell_words::quote(name).into_owned()
 }
 
 fn unplanned(comparison: &Comparison) -> Option<String> {
@@ -190,6 +216,26 @@ fn unplanned(comparison: &Comparison) -> Option<String> {
         ""
     };
     Some(format!("{said}, which the plan did not name{others}"))
+}
+
+/// The answer after what was `lost` was put back and compared again, with the answer of `now`.
+pub fn put_back(record: &Record, lost: &Answer, now: Answer) -> Answer {
+    if now.exit == Exit::Loss {
+        let sentence = format!("{}; what could be put back is back", now.sentence);
+        return Answer { sentence, ..now };
+    }
+    let snapshot = record.snapshot.as_ref().map_or("the snapshot", |kept| kept.id.as_str());
+    let sentence = format!(
+        "{}; put back from {snapshot} and compared again: nothing is missing",
+        lost.sentence
+    );
+    let suspects = lost.hints.iter().filter(|hint| hint.starts_with(SUSPECT)).cloned();
+    let mut hints: Vec<String> = suspects.collect();
+    if now.exit != Exit::Ok {
+        hints.push(now.sentence);
+    }
+    hints.extend(now.hints);
+    Answer { verdict: Verdict::Restored, exit: Exit::LossRestored, sentence, hints }
 }
 
 fn lost(record: &Record, sentence: String) -> Answer {
@@ -218,10 +264,10 @@ fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
     }
     if kept.left_out.is_empty() {
         let rows = plural(kept.rows, "row");
-        return vec![
-            format!("snapshot {} holds all {rows} from before, read back", kept.id),
-            format!("put them back: {}", way_back(kept, comparison)),
-        ];
+        return vec![format!("snapshot {} holds all {rows} from before, read back", kept.id)]
+            .into_iter()
+            .chain(ways_back(kept, comparison).iter().map(|way| format!("put them back: {way}")))
+            .collect();
     }
     // Below a threshold even what was planned is wanted back.
     let is_below = !comparison.breaches.is_empty();
@@ -238,7 +284,8 @@ fn holding(kept: &Kept, comparison: &Comparison) -> Vec<String> {
         ));
     }
     if !held.is_empty() {
-        said.push(format!("put back what is in it: {}", way_back(kept, comparison)));
+        let ways = ways_back(kept, comparison);
+        said.extend(ways.iter().map(|way| format!("put back what is in it: {way}")));
     }
     said
 }
@@ -248,12 +295,15 @@ fn is_unknown(finding: &Finding) -> bool {
     finding.certainty == Certainty::Unknown
 }
 
+/// How a hint begins that names where an unplanned loss may come from.
+const SUSPECT: &str = "suspect: ";
+
 fn suspect(finding: &Finding) -> String {
     let place = &finding.place;
     let path = place.path.as_deref().or(place.revision.as_deref());
     let line = place.position.map(|position| format!(":{}", position.line)).unwrap_or_default();
     let place = path.map(|path| format!("{path}{line}: ")).unwrap_or_default();
-    format!("suspect: {place}{} {}", finding.rule, finding.object)
+    format!("{SUSPECT}{place}{} {}", finding.rule, finding.object)
 }
 
 fn stopped(record: &Record, signal: i32) -> Answer {

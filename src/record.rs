@@ -419,6 +419,8 @@ pub enum Verdict {
     Failed,
     /// Rows, columns or values are gone that nobody had named.
     Lost,
+    /// Something was gone that nobody had named, and was put back.
+    Restored,
     /// Interrupted, nothing was lost.
     Stopped,
     /// rowsafe could not do its part.
@@ -433,6 +435,7 @@ impl Verdict {
             Self::Blocked => "blocked",
             Self::Failed => "failed",
             Self::Lost => "lost",
+            Self::Restored => "restored",
             Self::Stopped => "stopped",
             Self::Error => "error",
         }

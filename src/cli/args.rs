@@ -303,6 +303,9 @@ pub struct RestoreArgs {
     /// Only this table
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
+    /// Only the values of this column, over those of now
+    #[arg(long, value_name = "COLUMN", requires = "table", conflicts_with = "mode")]
+    pub column: Vec<String>,
     /// Put back what is gone beside what is there, or make a table as it was
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub mode: Mode,
@@ -359,6 +362,9 @@ pub struct DiffArgs {
     /// Only this table
     #[arg(long, value_name = "TABLE")]
     pub table: Vec<String>,
+    /// Only the values of this column, over those of now
+    #[arg(long, value_name = "COLUMN", requires = "table", conflicts_with = "mode")]
+    pub column: Vec<String>,
     /// What `rowsafe restore` would do in this mode
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub mode: Mode,

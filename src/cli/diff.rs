@@ -20,6 +20,7 @@ fn story(args: &DiffArgs, context: &Context, record: &mut Record) -> anyhow::Res
     let settings = context.settings(&args.connection, Flags::default())?;
     let request = RestoreRequest {
         tables: args.table.clone(),
+        columns: args.column.clone(),
         mode: args.mode.into(),
         ..request(&args.snapshot, context, &settings, record)?
     };

@@ -28,6 +28,7 @@ fn story(args: &RestoreArgs, context: &Context, record: &mut Record) -> anyhow::
     let settings = context.settings(&args.connection, Flags::default())?;
     let request = RestoreRequest {
         tables: args.table.clone(),
+        columns: args.column.clone(),
         mode: args.mode.into(),
         keep_present: args.keep != "none",
         into: args.into.clone(),
@@ -53,6 +54,7 @@ pub fn request(
         known,
         snapshot: snapshot.to_owned(),
         tables: Vec::new(),
+        columns: Vec::new(),
         only: Vec::new(),
         mode: RestoreMode::Missing,
         keep_present: true,

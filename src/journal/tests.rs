@@ -101,7 +101,7 @@ fn each_step_says_what_state_things_are_in() {
         into: "prod".to_owned(),
         tables: Vec::new(),
     };
-    let diff = "look at what was: rowsafe restore 7k2m9q1c --into NEW_DATABASE";
+    let diff = "look at what is gone: rowsafe diff 7k2m9q1c";
     let cases: Vec<(Vec<Step>, &str, Option<&str>)> = vec![
         (vec![], "before anything was run; nothing was changed", None),
         (

@@ -131,8 +131,7 @@ impl<'a> Told<'a> {
 
 /// When it was killed and what that means, and what to do.
 fn state(last: &Step, snapshot: Option<&str>, here: &Process) -> (String, Option<String>) {
-    let compare =
-        snapshot.map(|id| format!("look at what was: rowsafe restore {id} --into NEW_DATABASE"));
+    let compare = snapshot.map(|id| format!("look at what is gone: rowsafe diff {id}"));
     let kept = match snapshot {
         Some(id) => format!("snapshot {id} holds rows from before"),
         None => "no snapshot was taken".to_owned(),

@@ -22,7 +22,9 @@ pub(super) fn trouble(record: &Record) -> Option<&str> {
     let is_told = match answer.verdict {
         Verdict::Ok => true,
         Verdict::Blocked => record.findings.iter().any(is_open),
-        Verdict::Failed | Verdict::Lost | Verdict::Stopped | Verdict::Error => false,
+        Verdict::Failed | Verdict::Lost | Verdict::Restored | Verdict::Stopped | Verdict::Error => {
+            false
+        }
     };
     (!is_told).then_some(&answer.sentence)
 }

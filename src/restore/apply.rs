@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::RestoreRequest;
+use super::columns::Return;
 use super::differ::Differ;
 use super::order::levels;
 use super::pair::Unit;
@@ -76,11 +77,17 @@ async fn within(
     let silenced = Silenced::during(session, &written).await?;
     outcome.revived =
         prepared.revival.begin(request, stored, &prepared.entries, session, observer).await?;
-    outcome.done = put_back(&differ, &changed, observer).await?;
+    for (unit, found) in units.iter().zip(&prepared.returns) {
+        found.begin(session, unit).await?;
+    }
+    outcome.done = put_back(&differ, &prepared.returns, &changed, observer).await?;
+    // What is checked at commit has to be checked before a table can be altered.
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE", "check the foreign keys").await?;
     outcome.cannot = prepared.revival.end(session).await?;
-    let check = "check the foreign keys";
-    // What is checked at commit has to be checked before a trigger can be altered.
-    session.execute("SET CONSTRAINTS ALL IMMEDIATE", check).await?;
+    for (unit, found) in units.iter().zip(&prepared.returns) {
+        let cannot = found.end(session, unit).await?;
+        outcome.cannot.extend(cannot.into_iter().map(|cannot| (unit.name().clone(), cannot)));
+    }
     for (unit, _) in units.iter().zip(&changed).filter(|(_, changed)| !changed.is_nothing()) {
         sequences::advance(session, unit.name()).await?;
     }
@@ -107,10 +114,16 @@ fn short(done: &Done, changed: &Changed) -> Option<Cannot> {
 async fn lock(session: &Session, prepared: &Prepared<'_>) -> Result<Vec<Changed>, Refusal> {
     let units = &prepared.paired.units;
     let planned = units.iter().zip(&prepared.changes).filter(|(_, changed)| !changed.is_nothing());
-    let mut names: Vec<String> = planned.map(|(unit, _)| unit.live.from()).collect();
+    let mut names: Vec<(String, &str)> = planned
+        .map(|(unit, changed)| {
+            // A table to which a column is added can't be read meanwhile.
+            let is_altered = !changed.columns.is_empty();
+            (unit.live.from(), if is_altered { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE" })
+        })
+        .collect();
     names.sort();
-    if !names.is_empty() {
-        let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "));
+    for (name, mode) in names {
+        let sql = format!("LOCK TABLE {name} IN {mode} MODE");
         session.execute(&sql, "lock the tables against other writers").await?;
     }
     let now = shape::read(session.client()).await;
@@ -126,6 +139,7 @@ async fn lock(session: &Session, prepared: &Prepared<'_>) -> Result<Vec<Changed>
     let mut changed = differ.again().await?;
     // What nobody was shown is not touched.
     for (now, planned) in changed.iter_mut().zip(&prepared.changes) {
+        now.columns.clone_from(&planned.columns);
         if planned.is_nothing() {
             *now = Changed::default();
         }
@@ -135,6 +149,7 @@ async fn lock(session: &Session, prepared: &Prepared<'_>) -> Result<Vec<Changed>
 
 async fn put_back(
     differ: &Differ<'_, '_>,
+    returns: &[Return],
     changed: &[Changed],
     observer: &mut dyn Observer,
 ) -> Result<Vec<Done>, Refusal> {
@@ -155,7 +170,8 @@ async fn put_back(
         let inserting: Vec<usize> =
             level.iter().copied().filter(|at| changed[*at].insert > 0).collect();
         for group in groups(units, &inserting) {
-            let members: Vec<&Unit<'_>> = group.iter().map(|at| &units[*at]).collect();
+            let members: Vec<(&Unit<'_>, &Return)> =
+                group.iter().map(|at| (&units[*at], &returns[*at])).collect();
             for (at, rows) in group.iter().zip(differ.insert(&members).await?) {
                 done[*at].inserted = rows;
                 let what = &units[*at].name().short();

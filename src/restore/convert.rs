@@ -5,6 +5,7 @@ use super::pair::{Pair, Unit, staged};
 use super::session::Session;
 use crate::hint::Refusal;
 use crate::record::Cannot;
+use crate::snapshot::manifest::KeptColumn;
 use crate::text::name::quote_literal;
 use crate::text::number::plural;
 
@@ -103,4 +104,37 @@ async fn convert_one(
         format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {with_collation} USING {value}");
     session.execute(&sql, &what).await?;
     Ok(cannot)
+}
+
+/// The value of a column that is gone, of a staged row `s`, as its type; and how many values that type
+/// does not have by now. A type that is gone too comes back as it was.
+pub async fn text_as(
+    session: &Session,
+    unit: &Unit<'_>,
+    column: &KeptColumn,
+) -> Result<(String, u64), Refusal> {
+    let (place, type_name) = (staged(column.attnum), &column.type_name);
+    let what = format!("look at the values of `{}.{}`", unit.name(), column.name);
+    let value = format!("s.{place}::text::{type_name}");
+    let sql = format!(
+        "SELECT (to_regtype({}) IS NOT NULL)::int::int8, (SELECT atttypid = 'text'::regtype
+           FROM pg_attribute WHERE attrelid = '{}'::regclass AND attname = '{place}')::int::int8",
+        quote_literal(type_name),
+        unit.staged
+    );
+    let looked = session.numbers(&sql, &what).await?;
+    let (is_there, is_text) = (looked[0] == 1, looked[1] == 1);
+    if !is_text || type_name == "text" {
+        return Ok((format!("s.{place}"), 0));
+    }
+    if !is_there {
+        return Ok((value, 0));
+    }
+    session.execute(FITS, &what).await?;
+    let fits = format!("pg_temp.rowsafe_fits(s.{place}, {})", quote_literal(type_name));
+    let sql = format!("SELECT count(*) FROM {} s WHERE NOT {fits}", unit.staged);
+    match session.numbers(&sql, &what).await?[0] {
+        0 => Ok((value, 0)),
+        unfit => Ok((format!("CASE WHEN {fits} THEN {value} END"), unfit)),
+    }
 }

@@ -71,8 +71,7 @@ impl Differ<'_, '_> {
     async fn look(&self, unit: &Unit<'_>) -> Result<Look, Refusal> {
         let what = format!("compare `{}` with the snapshot", unit.name());
         let Some(same) = unit.same_row() else { return self.look_by_all(unit, &what).await };
-        let wiped =
-            |pair: &Pair| format!("({} IS NULL AND {} IS NOT NULL)", pair.live(), pair.staged());
+        let wiped = |pair: &Pair| unit.gone(pair);
         let both = "l.\"rowsafe there\" IS NOT NULL AND s.\"rowsafe there\" IS NOT NULL";
         let changed: Vec<String> = unit
             .columns
@@ -340,16 +339,13 @@ impl Differ<'_, '_> {
         let is_key = |pair: &&&Pair| key.columns.iter().any(|part| part.attnum == pair.attnum);
         let values = filled.iter().filter(|pair| !is_key(pair)).map(|pair| {
             format!(
-                "CASE WHEN {} IS NULL THEN {} END AS {}",
-                pair.live(),
+                "CASE WHEN {} THEN {} END AS {}",
+                unit.gone(pair),
                 pair.staged(),
                 staged(pair.attnum)
             )
         });
-        let wiped: Vec<String> = filled
-            .iter()
-            .map(|pair| format!("({} IS NULL AND {} IS NOT NULL)", pair.live(), pair.staged()))
-            .collect();
+        let wiped: Vec<String> = filled.iter().map(|pair| unit.gone(pair)).collect();
         let sql = format!(
             "CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} s JOIN {} l ON {same} WHERE {}",
             fills.trim_start_matches("pg_temp."),

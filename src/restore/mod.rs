@@ -7,7 +7,9 @@
 mod answer;
 mod apply;
 pub mod beside;
+mod columns;
 mod convert;
+mod definition;
 mod differ;
 mod order;
 mod pair;
@@ -55,6 +57,8 @@ pub struct RestoreRequest {
     pub snapshot: String,
     /// The tables asked for; empty means every one of which something is gone.
     pub tables: Vec<String>,
+    /// Columns of the one table asked for, whose values come back over those of now.
+    pub columns: Vec<String>,
     /// The parts asked for, by whoever knows what was lost; empty means everything that is gone.
     pub only: Vec<Part>,
     /// Whether rows of now may be overwritten.
@@ -179,7 +183,19 @@ pub async fn in_place(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let (_lock, database) = reach(request, stored, observer, record).await?;
+    let (_lock, _) = reach(request, stored, observer, record).await?;
+    put_back(request, stored, journal, observer, record).await
+}
+
+/// The same for whoever has reached the database and holds its lock.
+pub async fn put_back(
+    request: &RestoreRequest,
+    stored: &Stored,
+    journal: &RunJournal,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> anyhow::Result<()> {
+    let database = record.database_name().to_owned();
     let session = Session::open(&request.target, &request.counting).await?;
     let prepared = prepare::prepare(request, stored, &session, observer).await?;
     let plan = prepared.plan(&stored.manifest);

@@ -59,6 +59,11 @@ impl Asked {
         matches!(self, Self::All | Self::Parts { rows: true, .. })
     }
 
+    /// Whether values of a column come back over those of now: it was asked for by name.
+    pub fn overwrites(&self, attnum: i16) -> bool {
+        matches!(self, Self::Parts { columns, .. } if columns.contains(&attnum))
+    }
+
     /// Whether values of a column come back.
     pub fn column(&self, attnum: i16) -> bool {
         match self {
@@ -135,6 +140,16 @@ impl<'a> Unit<'a> {
     /// Rows in the snapshot.
     pub fn rows(&self) -> u64 {
         self.leaves.iter().map(|leaf| leaf.rows).sum()
+    }
+
+    /// Whether a value of then is gone, as a condition on `s` and `l`: there is NULL now or, in a
+    /// column that was asked for by name, another value.
+    pub fn gone(&self, pair: &Pair) -> String {
+        if self.asked.overwrites(pair.attnum) {
+            format!("({} IS NOT NULL AND {})", pair.staged(), pair.differs())
+        } else {
+            format!("({} IS NULL AND {} IS NOT NULL)", pair.live(), pair.staged())
+        }
     }
 
     /// Where values are held that are NULL now and were not.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::columns::{self, Return};
 use super::differ::Differ;
 use super::pair::{Paired, Unit, pair};
 use super::recreate::Revival;
@@ -27,6 +28,8 @@ pub struct Prepared<'a> {
     pub shapes: Vec<Shape>,
     /// What would be done, unit by unit.
     pub changes: Vec<Changed>,
+    /// What comes back of columns, unit by unit.
+    pub returns: Vec<Return>,
     /// What comes back whole.
     pub revival: Revival<'a>,
     /// Whether rows of now may be overwritten.
@@ -47,10 +50,11 @@ pub async fn prepare<'a>(
     observer.notice(Event::Working("looking at the tables"));
     let shapes = shape::read(session.client()).await;
     let shapes = shapes.map_err(|error| session.refusal("look at the tables", error))?;
-    let mut paired = pair(manifest, &chosen, &shapes, &request.only);
+    let only = only(manifest, request, &chosen)?;
+    let mut paired = pair(manifest, &chosen, &shapes, &only);
     paired.gone.retain(|table| {
-        let mut parts = request.only.iter().filter(|part| part.table == table.qualified());
-        request.only.is_empty() || parts.any(|part| part.rows)
+        let mut parts = only.iter().filter(|part| part.table == table.qualified());
+        only.is_empty() || parts.any(|part| part.rows)
     });
     let not_kept = not_kept(session, &chosen, &shapes).await?;
     let entries = archive::entries(stored, &request.tools).await?;
@@ -72,7 +76,41 @@ pub async fn prepare<'a>(
     for (changed, unfit) in changes.iter_mut().zip(unfit) {
         changed.cannot.extend(unfit);
     }
-    Ok(Prepared { entries, paired, shapes, changes, revival, mode, not_kept })
+    let mut returns = Vec::new();
+    let mut made: BTreeSet<u64> = revival.items().map(|item| item.id).collect();
+    for (unit, changed) in paired.units.iter().zip(&mut changes) {
+        let mut found = columns::find(session, unit, &entries, &items, &there, changed).await?;
+        found.without(&mut made);
+        returns.push(found);
+    }
+    Ok(Prepared { entries, paired, shapes, changes, returns, revival, mode, not_kept })
+}
+
+/// The parts that were asked for; columns are named for one table.
+fn only(
+    manifest: &Manifest,
+    request: &RestoreRequest,
+    chosen: &[&KeptTable],
+) -> Result<Vec<Part>, Refusal> {
+    if request.columns.is_empty() {
+        return Ok(request.only.clone());
+    }
+    let mut asked =
+        chosen.iter().filter(|table| !chosen.iter().any(|root| table.root == Some(root.oid)));
+    let (Some(table), None) = (asked.next(), asked.next()) else {
+        return Err(Refusal::new(Exit::NoAnswer, "--column needs the table: one --table"));
+    };
+    let names = || table.columns.iter().map(|column| column.name.as_str());
+    for name in &request.columns {
+        if !names().any(|known| known == name) {
+            let (id, table) = (&manifest.id, table.qualified().short());
+            let message = format!("`{table}` has no column `{name}` in snapshot {id}");
+            let known: Vec<&str> = names().collect();
+            return Err(Refusal::new(Exit::NoAnswer, message)
+                .hint(format!("its columns: {}", known.join(", "))));
+        }
+    }
+    Ok(vec![Part { table: table.qualified(), rows: false, columns: request.columns.clone() }])
 }
 
 /// Tables whose rows were not kept, and of which nothing is left.
@@ -108,6 +146,13 @@ impl<'a> Prepared<'a> {
             .filter(|(_, changed)| !changed.is_nothing())
             .map(|(u, _)| u.live.oid)
             .collect()
+    }
+
+    /// What comes along, each once.
+    fn along(&self) -> Vec<String> {
+        let of_columns = self.returns.iter().flat_map(|found| &found.along);
+        let all: BTreeSet<&String> = self.revival.along.iter().chain(of_columns).collect();
+        all.into_iter().cloned().collect()
     }
 
     fn differing(&self) -> impl Iterator<Item = (&Unit<'a>, &Changed)> {
@@ -157,7 +202,7 @@ impl<'a> Prepared<'a> {
             mode: self.mode.name(),
             same: self.differing().filter(|differing| !differs(differing)).count() as u64,
             tables,
-            along: self.revival.along.clone(),
+            along: self.along(),
             present: None,
             is_done: false,
         }

@@ -11,7 +11,7 @@ use super::pair::Paired;
 use super::script::Item;
 use super::session::Session;
 use super::stage::Blocks;
-use crate::db::postgres::is_state;
+use crate::db::postgres::{is_state, message_without_values};
 use crate::event::{Event, Observer};
 use crate::hint::Refusal;
 use crate::record::Cannot;
@@ -83,7 +83,7 @@ impl<'a> Revival<'a> {
         let leaves: Vec<&KeptTable> = gone.iter().copied().filter(is_leaf).collect();
         let own: BTreeSet<u64> =
             toc::whole_tables(entries, gone).iter().filter_map(|entry| entry.id()).collect();
-        let along = along(items, &own, there);
+        let along = along(items, &own, there, |_| true);
         let order = toc::in_order(entries, &leaves);
         let wanted = |id: &u64| own.contains(id) || along.contains(id);
         let item = |id: u64| items.iter().find(|item| item.id == id).cloned();
@@ -98,8 +98,13 @@ impl<'a> Revival<'a> {
             tables: gone.iter().copied().filter(|table| table.holds_rows()).collect(),
             leaves: leaves.iter().map(|table| table.oid).collect(),
             after,
-            along: named.filter(is_worth_naming).map(said).collect(),
+            along: named.filter(|item| is_worth_naming(item)).map(said).collect(),
         }
+    }
+
+    /// All that is made again.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.before.iter().chain(&self.after)
     }
 
     /// Makes what the rows need, and puts them in.
@@ -155,34 +160,45 @@ impl<'a> Revival<'a> {
 
     /// Makes what needs the rows: indexes, constraints, triggers.
     pub async fn end(&self, session: &Session) -> Result<Vec<(QualifiedName, Cannot)>, Refusal> {
-        let cannot = finish(session, &self.after).await?;
+        let cannot = finish(session, &self.after, false).await?;
         let Some(table) = self.tables.first() else { return Ok(Vec::new()) };
         Ok(cannot.into_iter().map(|cannot| (table.qualified(), cannot)).collect())
     }
 }
 
+/// Whether a person should know that it comes along.
+pub fn is_worth_naming(item: &Item) -> bool {
+    NEEDED.contains(&item.kind.as_str()) || VIEWS.contains(&item.kind.as_str())
+}
+
 /// Makes what needs rows. A foreign key that cannot hold is added for what comes from now on, and
-/// that is told; a view that cannot be made is told.
-pub async fn finish(session: &Session, items: &[Item]) -> Result<Vec<Cannot>, Refusal> {
+/// that is told; a view that cannot be made is told, and whatever rows of now are in the way of, where
+/// those may be.
+pub async fn finish(
+    session: &Session,
+    items: &[Item],
+    beside_newer: bool,
+) -> Result<Vec<Cannot>, Refusal> {
     let mut cannot = Vec::new();
     let tell = |why: String| Cannot { rows: 0, values: 0, why };
     for item in items {
         let what = format!("make {}", said(item));
-        let is_optional = VIEWS.contains(&item.kind.as_str());
+        let is_optional = beside_newer || VIEWS.contains(&item.kind.as_str());
         if item.kind != "FK CONSTRAINT" && !is_optional {
             session.execute(&item.sql, &what).await?;
             continue;
         }
         let Err(error) = session.attempt(&item.sql).await else { continue };
-        if is_optional {
-            cannot.push(tell(format!("{} can't be made again", said(item))));
-        } else if is_state(&error, &SqlState::FOREIGN_KEY_VIOLATION) {
+        if is_state(&error, &SqlState::FOREIGN_KEY_VIOLATION) {
             cannot.push(tell(unvalidated(session, item).await?));
         } else if is_state(&error, &SqlState::UNDEFINED_TABLE) {
             cannot.push(tell(format!(
                 "{} is not there: the table that it refers to is gone",
                 said(item)
             )));
+        } else if is_optional {
+            let why = message_without_values(&error);
+            cannot.push(tell(format!("{} can't be made again: {why}", said(item))));
         } else {
             return Err(session.refusal(&what, error));
         }
@@ -212,7 +228,13 @@ pub fn said(item: &Item) -> String {
 
 /// The numbers of what comes along with entries: what they need, the views that need them, and what
 /// belongs to those.
-pub fn along(items: &[Item], own: &BTreeSet<u64>, there: &BTreeSet<u64>) -> BTreeSet<u64> {
+/// `may_come` says which views do.
+pub fn along(
+    items: &[Item],
+    own: &BTreeSet<u64>,
+    there: &BTreeSet<u64>,
+    may_come: impl Fn(&Item) -> bool,
+) -> BTreeSet<u64> {
     let mut wanted = own.clone();
     let is_kind = |item: &Item, kinds: &[&str]| kinds.contains(&item.kind.as_str());
     loop {
@@ -225,7 +247,9 @@ pub fn along(items: &[Item], own: &BTreeSet<u64>, there: &BTreeSet<u64>) -> BTre
                     .any(|other| wanted.contains(&other.id) && other.needs.contains(&item.id))
             };
             let needs_ours = || item.needs.iter().any(|id| wanted.contains(id));
-            if (is_kind(item, &NEEDED) && is_needed()) || (is_kind(item, &VIEWS) && needs_ours()) {
+            if (is_kind(item, &NEEDED) && is_needed())
+                || (is_kind(item, &VIEWS) && needs_ours() && may_come(item))
+            {
                 more.insert(item.id);
             }
         }

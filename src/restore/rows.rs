@@ -1,6 +1,7 @@
 //! The statements that put rows and values back.
 
 use super::RestoreMode;
+use super::columns::Return;
 use super::differ::Differ;
 use super::pair::{Pair, Unit, staged};
 use crate::hint::Refusal;
@@ -22,9 +23,10 @@ pub struct Done {
 
 impl Differ<'_, '_> {
     /// Puts the rows of these units back with one statement; foreign keys are checked at its end.
-    pub async fn insert(&self, units: &[&Unit<'_>]) -> Result<Vec<u64>, Refusal> {
-        let inserts: Vec<String> = units.iter().map(|unit| insertion(unit)).collect();
-        let names: Vec<String> = units.iter().map(|unit| unit.name().short()).collect();
+    pub async fn insert(&self, units: &[(&Unit<'_>, &Return)]) -> Result<Vec<u64>, Refusal> {
+        let inserts: Vec<String> =
+            units.iter().map(|(unit, found)| insertion(unit, found)).collect();
+        let names: Vec<String> = units.iter().map(|(unit, _)| unit.name().short()).collect();
         let what = format!("put rows back into {}", names.join(", "));
         if let [insert] = inserts.as_slice() {
             return Ok(vec![self.session.change(insert, &what).await?]);
@@ -40,7 +42,7 @@ impl Differ<'_, '_> {
         self.session.numbers(&sql, &what).await
     }
 
-    /// Puts values back where they are still NULL.
+    /// Puts values back where they are still gone.
     pub async fn fill(&self, unit: &Unit<'_>, changed: &Changed) -> Result<u64, Refusal> {
         let Some(same) = unit.same_row().filter(|_| !changed.fill.is_empty()) else {
             return Ok(0);
@@ -51,13 +53,10 @@ impl Differ<'_, '_> {
             .iter()
             .map(|pair| {
                 let name = quote(&pair.live.name);
-                format!("{name} = coalesce({}, {})", pair.live(), pair.staged())
+                format!("{name} = coalesce({}, {})", pair.staged(), pair.live())
             })
             .collect();
-        let gone: Vec<String> = filled
-            .iter()
-            .map(|pair| format!("({} IS NULL AND {} IS NOT NULL)", pair.live(), pair.staged()))
-            .collect();
+        let gone: Vec<String> = filled.iter().map(|pair| unit.gone(pair)).collect();
         let sql = format!(
             "UPDATE {} l SET {} FROM {} s WHERE {same} AND ({})",
             unit.live.from(),
@@ -134,10 +133,12 @@ impl Differ<'_, '_> {
 }
 
 /// `INSERT … SELECT` of the staged rows that are gone and that nothing stands in the way of.
-fn insertion(unit: &Unit<'_>) -> String {
-    let names: Vec<String> = unit.columns.iter().map(|pair| quote(&pair.live.name)).collect();
-    let values: Vec<String> =
-        unit.columns.iter().map(|pair| format!("s.{}", staged(pair.attnum))).collect();
+fn insertion(unit: &Unit<'_>, found: &Return) -> String {
+    let pairs = unit.columns.iter();
+    let pairs = pairs.map(|pair| (quote(&pair.live.name), format!("s.{}", staged(pair.attnum))));
+    let back = found.columns.iter();
+    let back = back.filter_map(|column| Some((quote(&column.name), column.value.clone()?)));
+    let (names, values): (Vec<String>, Vec<String>) = pairs.chain(back).unzip();
     // A table without columns takes no list of them.
     let list = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
     format!(

@@ -1,9 +1,6 @@
 //! The definitions of an archive, entry by entry: the text that pg_restore would run, and what each
 //! of them depends on.
 
-use std::io::Read as _;
-use std::sync::mpsc;
-
 use super::RestoreRequest;
 use crate::hint::Refusal;
 use crate::snapshot::store::Stored;
@@ -51,17 +48,7 @@ pub async fn read(
     } else {
         invocation.arg("--schema-only")
     };
-    let (sender, receiver) = mpsc::channel();
-    archive::stream(stored, &invocation, move |mut text| {
-        let mut bytes = Vec::new();
-        text.read_to_end(&mut bytes)?;
-        // Whoever asked is gone only when it all ended already.
-        let _ = sender.send(bytes);
-        Ok(())
-    })
-    .await?;
-    let bytes = receiver.recv().unwrap_or_default();
-    Ok(parse(&String::from_utf8_lossy(&bytes)))
+    Ok(parse(&archive::text(stored, &invocation).await?))
 }
 
 const HEAD: &str = "--\n-- TOC entry ";

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Ran, Ready, note};
+use super::{Ran, Ready, note, put_back};
 use crate::compare::{self, Found, Sides};
 use crate::db::connect::{SessionOptions, connect};
 use crate::db::postgres::inventory::{self, Held};
@@ -22,7 +22,7 @@ use crate::snapshot::store::Stored;
 use crate::thresholds;
 use crate::verdict::{self, Meanwhile};
 
-/// Compares, and answers.
+/// Compares, puts back what is gone where that was asked for, and answers.
 pub(super) async fn compare(
     journal: &RunJournal,
     ready: Ready,
@@ -30,26 +30,48 @@ pub(super) async fn compare(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
+    let (mut after, evidence) = once(&ready, &ran, observer, record).await?;
+    let mut answer: Answer = judge::answer(record, &evidence);
+    note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
+    if put_back::is_due(&ready.request, &answer, &evidence) {
+        (answer, after) =
+            put_back::put_back(&ready, &ran, answer, after, journal, observer, record).await?;
+    }
+    if evidence.same_database {
+        let RunRequest { target, known, .. } = &ready.request;
+        recognize::remember(target, known, &after, journal, observer, record).await;
+    }
+    record.answer = Some(answer);
+    Ok(())
+}
+
+/// Compares once: the comparison is in the record.
+pub(super) async fn once(
+    ready: &Ready,
+    ran: &Ran,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> anyhow::Result<(Inventory, Evidence)> {
     let begun = Instant::now();
     let request = &ready.request;
     observer.notice(Event::Working("comparing"));
     let versions = versions(request).await.map_err(|error| judge::uncompared(record, &error))?;
-    let looked = look(&ready, &ran, &versions, observer, record).await;
+    let looked = look(ready, ran, &versions, observer, record).await;
     let (after, found) = looked.map_err(|error| judge::uncompared(record, &error))?;
     let after_revisions = ready.pending.revisions_of(&versions);
-    let bookkeeping = bookkeeping(&ready);
+    let bookkeeping = bookkeeping(ready);
     let (before, planned) = (&ready.before, &ready.planned);
     let mut comparison = verdict::compare(before, &after, planned, &bookkeeping, &found.looked);
     found.mark(&mut comparison, before);
     comparison.breaches = thresholds::after(&request.tables, before, &after);
-    let meanwhile = meanwhile(&ready, &ran, &after);
+    let meanwhile = meanwhile(ready, ran, &after);
     let oid = |name: &_| before.named(name).map(|table| table.oid);
     verdict::attribute(&mut comparison, &meanwhile, planned, oid);
     let evidence = Evidence {
         is_unchanged: comparison.is_unchanged(),
         same_database: before.identity.database_oid == after.identity.database_oid
             && before.identity.system_identifier == after.identity.system_identifier,
-        seen: ran.seen,
+        seen: ran.seen.clone(),
         interrupted_by: ran.interrupted_by,
         expects_move: ready.pending.expects_move,
         has_moved: after_revisions != ready.pending.before,
@@ -58,14 +80,7 @@ pub(super) async fn compare(
     record.comparison = Some(comparison);
     record.timed("compare", begun);
     observer.notice(Event::Compared(record));
-    let answer: Answer = judge::answer(record, &evidence);
-    note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
-    if evidence.same_database {
-        recognize::remember(&request.target, &request.known, &after, journal, observer, record)
-            .await;
-    }
-    record.answer = Some(answer);
-    Ok(())
+    Ok((after, evidence))
 }
 
 /// Counts everything again, and looks into what was touched, at one moment.

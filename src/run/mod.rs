@@ -4,6 +4,7 @@
 //! journal says what is about to happen.
 
 mod comparing;
+mod put_back;
 
 use std::time::Instant;
 

@@ -57,16 +57,18 @@ async fn attempt(
     let Some(kept) = &record.snapshot else {
         return Err(Refusal::new(Exit::Loss, "no snapshot was taken"));
     };
+    // Values are put back over those of now, which somebody else may have written meanwhile.
+    let overwrites = parts.iter().any(|part| !part.columns.is_empty());
     let run = &ready.request;
     let stored = run.store.find(&kept.id).await?;
     let request = RestoreRequest {
         target: run.target.clone(),
         snapshot: kept.id.clone(),
         tables: Vec::new(),
+        columns: Vec::new(),
         only: parts,
         mode: RestoreMode::Missing,
-        // What is there now is what the command made of it; a loss is not worth keeping.
-        keep_present: false,
+        keep_present: overwrites,
         min_free_space: run.min_free_space,
         into: None,
         swap: false,
@@ -78,7 +80,14 @@ async fn attempt(
         journal: run.journal.clone(),
     };
     observer.notice(Event::Working("putting back what nobody had agreed to lose"));
-    restore::put_back(&request, &stored, journal, observer, record).await
+    let done = restore::put_back(&request, &stored, journal, observer, record).await;
+    done.map_err(as_refusal)
+}
+
+fn as_refusal(error: anyhow::Error) -> Refusal {
+    error
+        .downcast::<Refusal>()
+        .unwrap_or_else(|error| Refusal::new(Exit::Loss, format!("{error:#}")))
 }
 
 /// What is gone unplanned, table by table; below a threshold even what was planned is wanted back.

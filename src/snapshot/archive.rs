@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,15 @@ use crate::hint::Refusal;
 /// Bytes moved at a time.
 const CHUNK: usize = 256 * 1024;
 
+/// How much of an archive is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it, although pg_restore may have found what it wants before: its SHA-256 is known then.
+    Whole,
+    /// What pg_restore wants.
+    Wanted,
+}
+
 /// How a reading ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -28,7 +37,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// The last of what it said on standard error.
     pub said: String,
-    /// SHA-256 of the file, in hex; `None` when pg_restore stopped reading before its end.
+    /// SHA-256 of the file, in hex; `None` when it was not read to its end.
     pub sha256: Option<String>,
 }
 
@@ -39,6 +48,7 @@ pub struct Ended {
 pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
+    reading: Reading,
     read: Arc<AtomicU64>,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
 ) -> Result<(T, Ended), Refusal> {
@@ -66,14 +76,15 @@ pub async fn through<T: Send + 'static>(
     let (feeding, downloading): (_, Pump) = match (directory, stdin) {
         (None, Some(stdin)) => {
             let (reader, downloading) = archive.open().await.map_err(unreadable)?;
-            let feed = move || feed(reader, File::from(stdin), &read);
+            let feed = move || feed(reader, File::from(stdin), reading, &read);
             (tokio::task::spawn_blocking(feed), downloading)
         }
         // pg_restore reads a directory itself; that it is still what was written is seen beside.
         (directory, _) => {
-            let path = directory.unwrap_or_default();
-            let hash = move || Sums::of(&path, &read).map(|sums| Some(sums.digest()));
-            (tokio::task::spawn_blocking(hash), Box::pin(std::future::ready(Ok(()))))
+            let path = directory.filter(|_| reading == Reading::Whole);
+            let digest = move |path: PathBuf| Sums::of(&path, &read).map(|sums| sums.digest());
+            let hashing = tokio::task::spawn_blocking(move || path.map(digest).transpose());
+            (hashing, Box::pin(std::future::ready(Ok(()))))
         }
     };
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
@@ -101,7 +112,12 @@ pub(super) fn last_line(said: &str) -> String {
 /// Decompresses the file into `sink`, hashing the file's bytes on the way.
 ///
 /// pg_restore may stop reading early, when it lists or has found what it wants: no error.
-fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<String>> {
+fn feed(
+    reader: Reader,
+    mut sink: File,
+    reading: Reading,
+    read: &AtomicU64,
+) -> io::Result<Option<String>> {
     let hashing = HashingReader { reader, digest: Sha256::new(), read };
     let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
     let mut buffer = vec![0; CHUNK];
@@ -112,13 +128,15 @@ fn feed(reader: Reader, mut sink: File, read: &AtomicU64) -> io::Result<Option<S
         }
         match sink.write_all(&buffer[..length]) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            Err(_) if reading == Reading::Wanted => return Ok(None),
+            Err(_) => break,
         }
     }
     drop(sink);
     let mut hashing = decoder.finish().into_inner();
-    // Whatever follows the last zstd frame belongs to the file too.
+    // Whatever follows belongs to the file too: what nobody decodes, and what is behind the last
+    // zstd frame.
     io::copy(&mut hashing, &mut io::sink())?;
     Ok(Some(hex(&hashing.digest.finalize())))
 }
@@ -147,7 +165,10 @@ pub(super) async fn unpack(stored: &Stored, file: File) -> Result<(), Refusal> {
         Refusal::new(Exit::NoAnswer, message).because(error)
     };
     let (reader, downloading) = stored.archive().open().await.map_err(unreadable)?;
-    let feeding = tokio::task::spawn_blocking(move || feed(reader, file, &AtomicU64::new(0)));
+    let feeding = tokio::task::spawn_blocking({
+        let read = AtomicU64::new(0);
+        move || feed(reader, file, Reading::Whole, &read)
+    });
     let (fed, downloaded) = tokio::join!(feeding, downloading);
     downloaded?;
     let found = fed.expect("feeding does not panic").map_err(unreadable)?;
@@ -179,37 +200,43 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
-    stored.manifest.refuse_elsewhere()?;
+    let ((), sha256) = ended_well(stored, invocation, Reading::Whole, consume).await?;
+    match sha256 {
+        Some(found) if found == stored.manifest.archive.sha256 => Ok(()),
+        _ => Err(damaged(stored)),
+    }
+}
+
+/// What pg_restore prints of definitions; the rest of the archive is not read.
+pub async fn text(stored: &Stored, invocation: &Invocation) -> Result<String, Refusal> {
+    let read = |mut text: File| {
+        let mut bytes = Vec::new();
+        text.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(ended_well(stored, invocation, Reading::Wanted, read).await?.0)
+}
+
+async fn ended_well<T: Send + 'static>(
+    stored: &Stored,
+    invocation: &Invocation,
+    reading: Reading,
+    consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
+) -> Result<(T, Option<String>), Refusal> {
     let read = Arc::new(AtomicU64::new(0));
-    let ((), ended) = through(stored.archive(), invocation, read, consume)
+    let (consumed, ended) = through(stored.archive(), invocation, reading, read, consume)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
         return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
     }
-    match ended.sha256 {
-        Some(found) if found != stored.manifest.archive.sha256 => Err(damaged(stored)),
-        _ => Ok(()),
-    }
+    Ok((consumed, ended.sha256))
 }
 
 /// The archive's table of contents.
 pub async fn entries(stored: &Stored, tools: &Tools) -> Result<Vec<Entry>, Refusal> {
-    stored.manifest.refuse_elsewhere()?;
     let invocation = tools.restore_invocation().arg("--list");
-    let read = Arc::new(AtomicU64::new(0));
-    let list = |mut text: File| {
-        let mut listing = Vec::new();
-        text.read_to_end(&mut listing)?;
-        Ok(String::from_utf8_lossy(&listing).into_owned())
-    };
-    let (listing, ended) = through(stored.archive(), &invocation, read, list)
-        .await
-        .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
-    if !ended.status.success() {
-        return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
-    }
-    Ok(toc::parse(&listing))
+    Ok(toc::parse(&text(stored, &invocation).await?))
 }
 
 fn damaged(stored: &Stored) -> Refusal {

@@ -59,6 +59,7 @@ pub(super) fn dropped(
     Lost {
         kind: LostKind::Column,
         what: format!("column {}.{}{with}", before.name.short(), column.name),
+        column: Some(column.name.clone()),
         rows: 0,
         values: held.copied().unwrap_or_default(),
         planned: plan.takes_column(before.oid, column.attnum),
@@ -117,5 +118,6 @@ fn of_values(before: &Table, column: &str, values: &TableValues, gone: u64) -> L
     let about = about(Some(values));
     let what = format!("{about}{} of {}.{column}", plural(gone, "value"), before.name.short());
     let kind = LostKind::Values;
-    Lost { kind, what, rows: 0, values: gone, planned: false, by: By::Migration }
+    let column = Some(column.to_owned());
+    Lost { kind, what, column, rows: 0, values: gone, planned: false, by: By::Migration }
 }

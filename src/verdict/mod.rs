@@ -98,6 +98,8 @@ pub struct Lost {
     pub kind: LostKind,
     /// In words: `88,120 rows of sessions`.
     pub what: String,
+    /// The column, where it is one, or values of one.
+    pub column: Option<String>,
     /// Rows that are gone; zero for a column.
     pub rows: u64,
     /// Values that are gone while their rows stayed, as far as they were counted.
@@ -300,7 +302,7 @@ fn large_objects_gone((before, after): (u64, u64), plan: &Plan) -> TableChange {
     let planned = plan.takes_rows(LARGE_OBJECTS, gone);
     let what = plural(gone, "large object");
     let kind = LostKind::Rows;
-    let lost = Lost { kind, what, rows: gone, values: 0, planned, by: By::Migration };
+    let lost = Lost { kind, what, column: None, rows: gone, values: 0, planned, by: By::Migration };
     TableChange {
         name: QualifiedName::new("pg_catalog", "pg_largeobject_metadata"),
         renamed_to: None,

@@ -151,7 +151,7 @@ fn rebuilt(before: &Table, namesake: &Table, values: &TableValues, plan: &Plan) 
 }
 
 fn lost(kind: LostKind, what: String, rows: u64, planned: bool) -> Lost {
-    Lost { kind, what, rows, values: 0, planned, by: By::Migration }
+    Lost { kind, what, column: None, rows, values: 0, planned, by: By::Migration }
 }
 
 /// A table of which nothing is known yet but what it was.

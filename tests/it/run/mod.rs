@@ -4,6 +4,7 @@ mod allowances;
 mod compare;
 mod edges;
 mod incident;
+mod on_loss;
 mod over_reach;
 mod plain_sql;
 mod projects;

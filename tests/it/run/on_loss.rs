@@ -26,7 +26,8 @@ fn rows_come_back_beside_what_the_command_wrote() {
     let told = told.answers(Exit::LossRestored, "restored", "put back from ");
     assert!(told.report["message"].as_str().unwrap().contains("30 rows of people"));
     assert_eq!((story.db.count("people"), story.db.count("pets")), (301, 20));
-    let same = "SELECT count(*) FROM people WHERE name = 'name ' || id AND legacy = 'legacy ' || id";
+    let same =
+        "SELECT count(*) FROM people WHERE name = 'name ' || id AND legacy = 'legacy ' || id";
     assert_eq!(story.db.query_one_i64(same), 300);
     let next = story.migrate("SELECT 1;", &[]);
     let _ = next.answers(Exit::Ok, "ok", "every row accounted for");
@@ -53,7 +54,8 @@ fn values_that_were_overwritten_come_back() {
     let done = "UPDATE people SET name = 'x' WHERE id <= 200; UPDATE people SET legacy = NULL;";
     let told = surprise(&story, &["--on-loss", "restore"], "SELECT 1;\n", done);
     let _ = told.answers(Exit::LossRestored, "restored", "put back from ");
-    let same = "SELECT count(*) FROM people WHERE name = 'name ' || id AND legacy = 'legacy ' || id";
+    let same =
+        "SELECT count(*) FROM people WHERE name = 'name ' || id AND legacy = 'legacy ' || id";
     assert_eq!(story.db.query_one_i64(same), 300);
 }
 

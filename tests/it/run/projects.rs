@@ -56,7 +56,7 @@ fn agreeing_to_an_opaque_revision_agrees_to_no_loss() {
     let told = story.run(&["--allow", "opaque *: reviewed"], "alembic upgrade 0002");
     let told = told.answers(Exit::Loss, "lost", "50 rows of jobs, which the plan did not name");
     assert_eq!(told.changes(), ["jobs 500→450 shrank"]);
-    assert!(told.hints().contains("--into NEW_DATABASE"));
+    assert!(told.hints().contains("put them back: rowsafe restore "));
     assert_eq!(story.db.count("jobs"), 450);
 }
 
