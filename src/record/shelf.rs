@@ -72,9 +72,12 @@ impl Item {
     pub fn database(&self) -> String {
         let Some(manifest) = &self.manifest else { return String::new() };
         let database = &manifest.database;
-        match database.system_identifier {
+        // What something else holds can go without taking the place of what is here.
+        let holder = manifest.elsewhere.as_ref().map_or("", |elsewhere| &elsewhere.program);
+        let database_id = match database.system_identifier {
             Some(system) => format!("{system}/{}", database.oid),
             None => format!("{}/{}/{}", database.server, database.name, database.oid),
-        }
+        };
+        format!("{database_id}{holder}")
     }
 }

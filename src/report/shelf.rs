@@ -102,7 +102,7 @@ fn row(item: &Item, now: Timestamp) -> [String; 8] {
         item.taken.strftime("%Y-%m-%d %H:%M").to_string(),
         manifest.revisions.join(","),
         if kept == all { "all".to_owned() } else { format!("{kept}/{all}") },
-        grouped(manifest.verified.rows),
+        grouped(manifest.rows()),
         bytes(item.bytes),
         standing(item, now),
     ]
@@ -117,7 +117,7 @@ fn standing(item: &Item, now: Timestamp) -> String {
         (_, proofs) => match (proofs.restored, proofs.read_back) {
             (Some(at), _) => format!("{} restored", age(at, now)),
             (None, Some(at)) => age(at, now),
-            (None, None) => String::new(),
+            (None, None) => "never".to_owned(),
         },
     }
 }

@@ -42,7 +42,7 @@ pub fn of(stored: Stored, past: &Past) -> OnShelf {
         bytes: manifest.archive.bytes,
         state: if problem.is_some() { State::Damaged } else { State::Good },
         problem,
-        proofs: Proofs { read_back: proofs.read_back.or(Some(manifest.verified.at)), ..proofs },
+        proofs: Proofs { read_back: proofs.read_back.or(manifest.verified_at()), ..proofs },
         held: past.held(&manifest.id, &manifest.database.name),
         manifest: Some(manifest.clone()),
         decision: None,

@@ -36,21 +36,26 @@ pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<
         .hint(format!("look again: rowsafe snapshot verify {id}"))
         .into());
     }
-    let kept = plural(manifest.verified.rows, "row");
-    let sentence = if manifest.scope == SCOPE_ALL {
+    let kept = plural(manifest.rows(), "row");
+    let sentence = if let Some(elsewhere) = &manifest.elsewhere {
+        format!("snapshot {id} of {name} is {}", elsewhere.said())
+    } else if manifest.scope == SCOPE_ALL {
         format!("snapshot {id} holds all of {name}: {kept}")
     } else {
         format!("snapshot {id} holds some tables of {name}: {kept}")
     };
     let into = format!("{name}_{id}");
-    let hints = vec![
-        format!("put rows back: rowsafe restore {id}"),
-        format!(
-            "all of it, beside the database: rowsafe restore {id} --into {}",
-            shell_words::quote(&into)
-        ),
-        format!("is it still good: rowsafe snapshot verify {id} --restore"),
-    ];
+    let in_store = || {
+        vec![
+            format!("put rows back: rowsafe restore {id}"),
+            format!(
+                "all of it, beside the database: rowsafe restore {id} --into {}",
+                shell_words::quote(&into)
+            ),
+            format!("is it still good: rowsafe snapshot verify {id} --restore"),
+        ]
+    };
+    let hints = manifest.elsewhere.as_ref().map_or_else(in_store, |it| it.ways_back());
     record.snapshot = Some(Kept::of(manifest, item.location.clone()));
     record.answer = Some(Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints });
     debug_assert!(item.state == State::Good);

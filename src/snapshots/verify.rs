@@ -52,6 +52,8 @@ pub async fn verify(
     for on_shelf in chosen {
         let OnShelf { mut item, stored } = on_shelf;
         match stored {
+            // Of what something else holds there is nothing here to look at.
+            Some(stored) if stored.manifest.elsewhere.is_some() => continue,
             Some(stored) => {
                 let (checked, is_damaged) =
                     look(request, &stored, &tool, signals, observer, record).await?;
@@ -76,6 +78,7 @@ async fn choose(request: &VerifyRequest, past: &Past) -> Result<Vec<OnShelf>, Re
     let mut chosen: Vec<OnShelf> = Vec::new();
     for id in &request.snapshots {
         let found = request.store.find(id).await.map_err(|refusal| not_found(id, refusal))?;
+        found.manifest.refuse_elsewhere()?;
         if chosen.iter().all(|on_shelf| on_shelf.item.id != found.manifest.id) {
             chosen.push(shelf::of(found, past));
         }

@@ -119,6 +119,8 @@ fn several_connections_dump_the_very_rows_that_were_counted() {
     let kept = scene.store().join(&scene.kept()[0]);
     let sums = ["-c", "cd \"$0\" && sha256sum --check --quiet SHA256SUMS", kept.to_str().unwrap()];
     let _ = Rowsafe::program(&scene.sandbox, "sh").args(sums).run().exits_with(0);
+    let verified = scene.rowsafe("snapshot").args(["verify", "latest"]).run().exits(Exit::Ok);
+    drop(verified);
     // In place, and whole.
     let name = scene.db.name.as_str();
     let id = manifest["id"].as_str().unwrap();
