@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
+use tokio::process::ChildStdin;
 
 use super::directory::Sums;
 use super::dump::hex;
@@ -65,8 +66,7 @@ pub async fn through<T: Send + 'static>(
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
-    let stdin =
-        child.stdin.take().map(|stdin| stdin.into_owned_fd()).transpose().map_err(failed)?;
+    let stdin = child.stdin.take().map(ChildStdin::into_owned_fd).transpose().map_err(failed)?;
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let unreadable = |error: io::Error| {
