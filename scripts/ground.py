@@ -281,13 +281,22 @@ class Server:
     def start(self, settings):
         for attempt in range(5):
             self.port = free_port()
-            self.postmaster = self.spawn({**SETTINGS, **settings, "port": str(self.port),
-                                          "unix_socket_directories": str(self.socket)})
+            self.settings = {**SETTINGS, **settings, "port": str(self.port),
+                             "unix_socket_directories": str(self.socket)}
+            self.postmaster = self.spawn(self.settings)
             if self.wait_until_ready():
                 self.psql(f"ALTER ROLE postgres PASSWORD '{self.password}'")
                 return
             # Somebody may have taken the port in between; anything else fails again.
         raise Refusal(f"the server did not start:\n{tail(self.log)}", "read its log above")
+
+    def crash(self):
+        """Ends it as a power cut would, and starts it again on the same port."""
+        self.postmaster.send_signal(signal.SIGQUIT)
+        self.postmaster.wait()
+        self.postmaster = self.spawn(self.settings)
+        if not self.wait_until_ready():
+            raise Refusal(f"the server did not start again:\n{tail(self.log)}", "read its log above")
 
     def spawn(self, settings):
         command = [str(self.programs / "postgres"), "-D", str(self.data)]

@@ -91,7 +91,14 @@ pub enum Event<'a> {
     Prepared(&'a RestorePlan),
     /// An exchange of databases is prepared; nothing is changed yet.
     Exchanging(&'a SwapPlan),
-    /// Rows are being put back.
+    /// Rows of a large table are being put back.
+    Inserting {
+        /// Rows so far.
+        done: u64,
+        /// Rows in all.
+        total: u64,
+    },
+    /// Rows of a table were put back.
     Restoring {
         /// What is being put back.
         what: &'a str,

@@ -94,12 +94,7 @@ impl Policy {
         for reason in reasons.iter_mut().take(self.last.unwrap_or(0) as usize) {
             reason.push("last".to_owned());
         }
-        let periods: [(&str, Option<u32>, fn(i64) -> i64); 3] = [
-            ("daily", self.daily, day),
-            ("weekly", self.weekly, week),
-            ("monthly", self.monthly, month),
-        ];
-        for (name, count, period) in periods {
+        let mut newest_of = |name: &str, count: Option<u32>, period: fn(i64) -> i64| {
             let mut left = count.unwrap_or(0);
             let mut seen = None;
             for (moment, reason) in taken.iter().zip(&mut reasons) {
@@ -110,7 +105,10 @@ impl Policy {
                     reason.push(name.to_owned());
                 }
             }
-        }
+        };
+        newest_of("daily", self.daily, day);
+        newest_of("weekly", self.weekly, week);
+        newest_of("monthly", self.monthly, month);
         if let (Some(within), Some(newest)) = (self.within, taken.first()) {
             let within_seconds = i64::try_from(within.as_secs()).unwrap_or(i64::MAX);
             for (moment, reason) in taken.iter().zip(&mut reasons) {

@@ -119,8 +119,10 @@ pub fn judge(trace: Trace, was_reset: bool) -> Judged {
         None if found == 0 => bare(there, &trace, was_reset, &mut notes),
         None => full(there, &trace.recorded, found, &mut notes),
     };
-    let expected = worst.or_else(|| satisfied(there, &trace.recorded, found));
-    Judged { status, expected, notes, trace }
+    // All that was ever inserted less all that was deleted: that it is nothing is no expectation.
+    let is_told = !matches!(status, Status::Emptied | Status::Unknown);
+    let expected = worst.or_else(|| satisfied(there, &trace.recorded, found).filter(|_| is_told));
+    Judged { trace, status, expected, notes }
 }
 
 fn gone(trace: Trace) -> Judged {

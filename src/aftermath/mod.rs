@@ -98,6 +98,8 @@ pub struct There {
     pub vacuumed_at: Option<Moment>,
     /// The last ANALYZE, by hand or by itself.
     pub analyzed_at: Option<Moment>,
+    /// It is unlogged: a crash of the server empties it.
+    pub is_unlogged: bool,
     /// A migration tool keeps its revision in it.
     pub is_of_tool: bool,
 }
@@ -185,19 +187,39 @@ pub struct Key {
     pub on_delete: &'static str,
 }
 
+/// Whether there was anything to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// The database was reached.
+    #[default]
+    Reached,
+    /// The server answers, and the database is not there.
+    Missing,
+    /// Nobody could look.
+    Unreachable,
+}
+
+/// Whether it is the database on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sameness {
+    /// It is, or nothing is on record.
+    #[default]
+    Same,
+    /// Another server answers: on a new data directory, or another machine.
+    OtherServer,
+    /// It was dropped and created again on the same server.
+    Recreated,
+    /// The server was put back to an older state.
+    Older,
+}
+
 /// How the database stands against what is on record of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whole {
-    /// What can't be told of the database: it is not there.
-    pub is_missing: bool,
-    /// It could not be reached, and nothing is known of it.
-    pub is_unreachable: bool,
-    /// Another server answers: on a new data directory, or another machine.
-    pub is_other_server: bool,
-    /// The database was dropped and created again on the same server.
-    pub is_recreated: bool,
-    /// The server was put back to an older state.
-    pub is_older: bool,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// Whether it is the one on record.
+    pub sameness: Sameness,
     /// What differs from the record, a sentence each.
     pub differences: Vec<String>,
     /// When the server's data directory was made.
@@ -209,9 +231,19 @@ pub struct Whole {
 }
 
 impl Whole {
+    /// The server answers, and the database is not there.
+    pub fn is_missing(&self) -> bool {
+        self.presence == Presence::Missing
+    }
+
+    /// Nobody could look.
+    pub fn is_unreachable(&self) -> bool {
+        self.presence == Presence::Unreachable
+    }
+
     /// It is not the database that is on record.
     pub fn is_another(&self) -> bool {
-        self.is_other_server || self.is_recreated || self.is_older
+        self.sameness != Sameness::Same
     }
 }
 
@@ -306,7 +338,7 @@ pub struct WayBack {
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// When: `now`, `scope`, `restore`, `verify`, `afterwards`.
+    /// When: `now`, `scope`, `restore`, `verify`, `later`.
     pub phase: &'static str,
     /// What, in one sentence.
     pub what: String,

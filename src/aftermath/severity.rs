@@ -1,6 +1,6 @@
 //! How bad it is, by rules that fit one sentence each.
 
-use super::{Judged, Status, Whole};
+use super::{Judged, Sameness, Status, Whole};
 use crate::text::number::{grouped, plural};
 
 /// How bad it is.
@@ -36,10 +36,10 @@ impl Severity {
 
 /// The severity, and the rule that decided it.
 pub fn severity(whole: &Whole, tables: &[Judged]) -> (Severity, String) {
-    if whole.is_missing {
+    if whole.is_missing() {
         return (Severity::P0, "the database does not exist".to_owned());
     }
-    if whole.is_unreachable {
+    if whole.is_unreachable() {
         return (Severity::Unknown, "the server could not be asked".to_owned());
     }
     let counting = || tables.iter().filter(|table| table.counts());
@@ -47,10 +47,9 @@ pub fn severity(whole: &Whole, tables: &[Judged]) -> (Severity, String) {
     if let Some(why) = everything(whole, tables) {
         return (Severity::P0, why);
     }
-    let expected: u64 =
-        counting().map(|table| expected(table).max(table.found().unwrap_or(0))).sum();
-    let of = format!("{} of {}", grouped(missing), plural(expected, "expected row"));
-    if missing > 0 && missing >= expected.div_ceil(2) {
+    let in_all: u64 = counting().map(|table| expected(table).max(table.found().unwrap_or(0))).sum();
+    let of = format!("{} of {}", grouped(missing), plural(in_all, "expected row"));
+    if missing > 0 && missing >= in_all.div_ceil(2) {
         return (Severity::P1, format!("half of all rows or more are missing: {of}"));
     }
     let is_below = |table: &&Judged| {
@@ -69,7 +68,7 @@ pub fn severity(whole: &Whole, tables: &[Judged]) -> (Severity, String) {
         return (Severity::P2, format!("{wiped} gone or wiped, {of} missing"));
     }
     let is_halved = |table: &&Judged| {
-        table.status == Status::Partial && table.missing() >= expected_of(table).div_ceil(2)
+        table.status == Status::Partial && table.missing() >= expected(table).div_ceil(2)
     };
     if let Some(table) = tables.iter().find(is_halved) {
         let name = table.trace.name.short();
@@ -92,17 +91,13 @@ fn expected(table: &Judged) -> u64 {
     table.expected.as_ref().map_or(0, |expected| expected.rows)
 }
 
-fn expected_of(table: &&Judged) -> u64 {
-    expected(table)
-}
-
 /// Why everything is gone, if it is.
 fn everything(whole: &Whole, tables: &[Judged]) -> Option<String> {
     let counting = || tables.iter().filter(|table| table.counts());
     let found: u64 = counting().filter_map(Judged::found).sum();
     let held: u64 = counting().map(expected).sum();
     let is_known = counting().all(|table| table.found().is_some());
-    if whole.is_other_server || whole.is_recreated {
+    if matches!(whole.sameness, Sameness::OtherServer | Sameness::Recreated) {
         let missing: u64 = counting().map(Judged::missing).sum();
         if missing > 0 {
             let of = format!("{} of {} are missing", grouped(missing), plural(held, "row"));
@@ -122,7 +117,9 @@ fn everything(whole: &Whole, tables: &[Judged]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Severity, severity};
-    use crate::aftermath::{Expected, Judged, Rows, Source, Status, There, Trace, Whole};
+    use crate::aftermath::{
+        Expected, Judged, Presence, Rows, Sameness, Source, Status, There, Trace, Whole,
+    };
     use crate::text::QualifiedName;
 
     fn table(status: Status, expected: u64, found: u64) -> Judged {
@@ -159,11 +156,11 @@ mod tests {
 
     #[test]
     fn the_database_itself() {
-        let missing = Whole { is_missing: true, ..Whole::default() };
+        let missing = Whole { presence: Presence::Missing, ..Whole::default() };
         assert_eq!(severity(&missing, &[]).0, Severity::P0);
-        let away = Whole { is_unreachable: true, ..Whole::default() };
+        let away = Whole { presence: Presence::Unreachable, ..Whole::default() };
         assert_eq!(severity(&away, &[]).0, Severity::Unknown);
-        let other = Whole { is_recreated: true, ..Whole::default() };
+        let other = Whole { sameness: Sameness::Recreated, ..Whole::default() };
         let little = [table(Status::Partial, 1000, 1), table(Status::Intact, 0, 9)];
         assert_eq!(severity(&other, &little).0, Severity::P0);
         // Moved with every row.

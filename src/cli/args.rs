@@ -174,9 +174,13 @@ pub struct ConnectionArgs {
     /// The database, as a URL of libpq or SQLAlchemy
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
-    /// Directory of the snapshots [default: .rowsafe/snapshots]
-    #[arg(long, value_name = "PATH")]
+    /// Where snapshots are kept: a directory, s3://…, gs://… or az://… [default:
+    /// .rowsafe/snapshots]
+    #[arg(long, value_name = "PATH|URL")]
     pub store: Option<PathBuf>,
+    /// The file with the age identity that opens encrypted snapshots
+    #[arg(long, value_name = "PATH")]
+    pub identity: Option<PathBuf>,
     /// The pg_dump to use, for example 'docker exec -i db pg_dump'
     #[arg(long, value_name = "COMMAND")]
     pub pg_dump: Option<String>,

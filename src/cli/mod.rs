@@ -108,6 +108,7 @@ impl Context {
         };
         flags.database = args.database.clone().map(Secret::new);
         flags.store.clone_from(&args.store);
+        flags.identity.clone_from(&args.identity);
         flags.pg_dump = words(&args.pg_dump)?;
         flags.pg_restore = words(&args.pg_restore)?;
         flags.jobs = args.jobs;

@@ -20,6 +20,7 @@ use crate::request::{Jobs, RunRequest};
 use crate::rules;
 use crate::run::run;
 use crate::snapshot::Store;
+use crate::snapshot::encryption::Keys;
 use crate::snapshot::tools::Tools;
 use crate::sql::allow_text;
 use crate::ui::Live;
@@ -124,8 +125,10 @@ pub fn tools(settings: &Settings) -> Tools {
 }
 
 /// Where snapshots are kept.
-pub fn store(settings: &Settings, _context: &Context) -> Result<Store, Refusal> {
-    Ok(Store::at(&settings.store.value))
+pub fn store(settings: &Settings, context: &Context) -> Result<Store, Refusal> {
+    let identity = settings.identity.as_ref().map(|identity| identity.value.clone());
+    let keys = Keys::new(settings.encrypt_to.value.clone(), identity);
+    Ok(Store::open(&settings.store.value, &context.environment)?.with_keys(keys))
 }
 
 /// How to count.

@@ -54,12 +54,11 @@ fn creating(args: &CreateArgs, context: &Context) -> Exit {
 fn listing(args: &ListArgs, context: &Context) -> Exit {
     let record = context.tell("snapshot list", &args.store.output, |record| {
         let settings = settings(&args.store, None, context)?;
-        let database = match &args.database {
-            None => None,
-            Some(_) => {
-                let named = self::settings(&args.store, args.database.as_ref(), context)?;
-                Some(context.target(&[], &named, record)?.database)
-            }
+        let database = if args.database.is_some() {
+            let named = self::settings(&args.store, args.database.as_ref(), context)?;
+            Some(context.target(&[], &named, record)?.database)
+        } else {
+            None
         };
         let (store, journal) = (store(&settings, context)?, Journal::at(settings.journal()));
         unless_interrupted(list(&ListRequest { store, journal, database }, record))
@@ -207,11 +206,10 @@ fn database(settings: &Settings, context: &Context) -> anyhow::Result<(Vec<Strin
 fn scheduler(asked: Option<For>) -> Scheduler {
     match asked {
         Some(For::Systemd) => Scheduler::Systemd,
-        Some(For::Cron) => Scheduler::Cron,
         Some(For::Launchd) => Scheduler::Launchd,
         None if cfg!(target_os = "macos") => Scheduler::Launchd,
         None if Path::new("/run/systemd/system").is_dir() => Scheduler::Systemd,
-        None => Scheduler::Cron,
+        Some(For::Cron) | None => Scheduler::Cron,
     }
 }
 

@@ -128,6 +128,7 @@ pub struct VerifyArgs {
 
 /// What is to stay.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "a field is called as its flag is")]
 pub struct KeepArgs {
     /// Keep so many of the newest
     #[arg(long, value_name = "N", value_parser = value::kept)]

@@ -11,6 +11,10 @@ pub const DATABASE: &str = "ROWSAFE_DATABASE";
 pub const CONFIG: &str = "ROWSAFE_CONFIG";
 /// `--store`.
 pub const STORE: &str = "ROWSAFE_STORE";
+/// `encrypt-to`.
+pub const ENCRYPT_TO: &str = "ROWSAFE_ENCRYPT_TO";
+/// `--identity`.
+pub const IDENTITY: &str = "ROWSAFE_IDENTITY";
 /// `--snapshot`.
 pub const SNAPSHOT: &str = "ROWSAFE_SNAPSHOT";
 /// `driver`.
@@ -55,6 +59,8 @@ pub const VARIABLES: &[Variable] = &[
     of(DATABASE, "the database's URL, as `--database`"),
     of(CONFIG, "the configuration file, as `--config`"),
     of(STORE, "where snapshots are kept, as `--store`"),
+    of(ENCRYPT_TO, "age recipients, separated by spaces, as `encrypt-to` in the configuration"),
+    of(IDENTITY, "the file with the age identity, as `--identity`"),
     of(SNAPSHOT, "`auto`, `all`, `at-risk` or `none`, as `--snapshot`"),
     of(DRIVER, "`pg_dump`, `command` or `pgbackrest`, as `driver` in the configuration"),
     of(COMPARE, "`auto`, `counts` or `values`, as `--compare`"),
@@ -94,7 +100,6 @@ pub fn read() -> Environment {
 }
 
 /// Where this program is, for whoever starts it later.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn program() -> std::io::Result<std::path::PathBuf> {
     std::env::current_exe()
 }

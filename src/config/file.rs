@@ -24,6 +24,8 @@ use crate::policy::{
 };
 use crate::retention::Policy;
 use crate::secret::mask_urls;
+use crate::snapshot::encryption;
+use crate::snapshot::store::Location;
 use crate::text::LineMap;
 
 /// The file's own name.
@@ -35,6 +37,8 @@ const PYPROJECT: &str = "pyproject.toml";
 pub const KEYS: &[&str] = &[
     "database",
     "store",
+    "encrypt-to",
+    "identity",
     "snapshot",
     "driver",
     "compare",
@@ -87,8 +91,12 @@ pub struct ConfigFile {
     pub path: PathBuf,
     /// `database`: a URL without a password.
     pub database: Option<String>,
-    /// `store`, relative to the file.
-    pub store: Option<PathBuf>,
+    /// `store`, a path from the file on, or a URL.
+    pub store: Option<Location>,
+    /// `encrypt-to`: recipients of age.
+    pub encrypt_to: Option<Vec<String>>,
+    /// `identity`, relative to the file.
+    pub identity: Option<PathBuf>,
     /// `snapshot`.
     pub snapshot: Option<SnapshotMode>,
     /// `driver`.
@@ -149,6 +157,8 @@ pub struct Check {
 struct Raw {
     database: Option<Spanned<String>>,
     store: Option<Spanned<PathBuf>>,
+    encrypt_to: Option<Spanned<OneOrMore>>,
+    identity: Option<PathBuf>,
     snapshot: Option<Spanned<String>>,
     driver: Option<Spanned<String>>,
     compare: Option<Spanned<String>>,
@@ -192,6 +202,7 @@ struct RawCheck {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "a field is called as its key is")]
 struct RawRetention {
     keep_last: Option<Spanned<Text>>,
     keep_daily: Option<Spanned<Text>>,
@@ -328,7 +339,12 @@ impl Source<'_> {
         Ok(ConfigFile {
             path: self.path.to_owned(),
             database: raw.database.map(|url| self.without_password("database", url)).transpose()?,
-            store: raw.store.map(|store| directory.join(store.into_inner())),
+            store: self
+                .value("store", raw.store.as_ref(), |store| Location::parse(store, directory))?,
+            encrypt_to: self.value("encrypt-to", raw.encrypt_to.as_ref(), |recipients| {
+                recipients.0.iter().map(|text| encryption::recipient(text)).collect()
+            })?,
+            identity: raw.identity.map(|path| directory.join(path)),
             snapshot: self.value("snapshot", raw.snapshot.as_ref(), |text| text.parse())?,
             driver: self.value("driver", raw.driver.as_ref(), |text| text.parse())?,
             compare: self.value("compare", raw.compare.as_ref(), |text| text.parse())?,

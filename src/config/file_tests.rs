@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::{ConfigFile, Search, find, parse};
 use crate::environment::Environment;
 use crate::policy::{Compare, FailOn, SnapshotMode};
+use crate::snapshot::store::Location;
 use crate::text::QualifiedName;
 
 const FULL: &str = r#"
@@ -57,7 +58,7 @@ fn says(text: &str) -> String {
 fn every_key_is_read() {
     let file = read(FULL);
     assert_eq!(file.database.as_deref(), Some("postgresql://app@db/prod"));
-    assert_eq!(file.store.as_deref(), Some(Path::new("/p/../kept")));
+    assert_eq!(file.store, Some(Location::Directory("/p/../kept".into())));
     assert_eq!(file.snapshot, Some(SnapshotMode::All));
     assert_eq!(file.pg_dump.unwrap(), ["docker", "exec", "-i", "db", "pg_dump"]);
     assert_eq!(file.pg_restore.unwrap()[3], "my db");
@@ -130,6 +131,7 @@ fn a_password_is_refused_and_not_repeated() {
         "jobs = [1, 'postgresql://u:hunter2@h/db']",
         "fail-on = 'postgresql://u:hunter2@h/db'",
         "store = { a = 'postgresql://u:hunter2@h' }",
+        "store = 's3://key:hunter2@bucket/app'",
         "[env]\nDATABASE_URL = 'postgresql://u:hunter2@h/db'",
         "[env]\nPGPASSWORD = 'hunter2'",
         "database = 'postgresql://u:hunter2@h/db",
@@ -139,7 +141,7 @@ fn a_password_is_refused_and_not_repeated() {
         assert!(!says(text).contains("hunter2"), "{text:?} says {}", says(text));
     }
     assert!(says(texts[0]).contains("`database` holds a password"));
-    assert!(says(texts[5]).contains("`DATABASE_URL` holds a password"));
+    assert!(says(texts[6]).contains("`DATABASE_URL` holds a password"));
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn a_pyproject_counts_only_with_its_table() {
     assert_eq!(parse(path, "[tool.ruff\n").unwrap(), None, "somebody else's broken file");
     assert!(parse(path, "[tool.rowsafe\n").is_err());
     let file = parse(path, "[project]\nname = 'x'\n[tool.rowsafe]\nstore = 's'").unwrap().unwrap();
-    assert_eq!(file.store.as_deref(), Some(Path::new("/p/s")));
+    assert_eq!(file.store, Some(Location::Directory("/p/s".into())));
     let refusal = parse(path, "[tool.rowsafe]\nstor = 's'").unwrap_err();
     assert_eq!(refusal.to_string(), "/p/pyproject.toml:2: there is no setting `stor`");
     assert!(parse(path, "[tool]\nrowsafe = 1").is_err());

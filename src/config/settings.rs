@@ -19,6 +19,7 @@ use crate::policy::{
 };
 use crate::retention::Policy;
 use crate::secret::{Secret, mask_urls, mask_words};
+use crate::snapshot::store::Location;
 use crate::text::number;
 
 /// Where a value comes from.
@@ -61,6 +62,8 @@ pub struct Flags {
     pub database: Option<Secret>,
     /// `--store`.
     pub store: Option<PathBuf>,
+    /// `--identity`.
+    pub identity: Option<PathBuf>,
     /// `--snapshot`.
     pub snapshot: Option<SnapshotMode>,
     /// `--compare`.
@@ -86,8 +89,12 @@ pub struct Flags {
 pub struct Settings {
     /// The database's URL, when rowsafe was told one; else it is looked for elsewhere.
     pub database: Option<Setting<Secret>>,
-    /// The directory of the snapshots, absolute.
-    pub store: Setting<PathBuf>,
+    /// Where snapshots are kept; a directory is absolute.
+    pub store: Setting<Location>,
+    /// Whom snapshots are encrypted to; nobody: they are not.
+    pub encrypt_to: Setting<Vec<String>>,
+    /// The file with the identity that opens them.
+    pub identity: Option<Setting<PathBuf>>,
     /// Which tables a snapshot keeps.
     pub snapshot: Setting<SnapshotMode>,
     /// What takes it.
@@ -134,6 +141,8 @@ pub struct Settings {
     pub allow: Vec<Allowance>,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
+    /// Where what belongs to no store is kept: beside the configuration.
+    beside: PathBuf,
     /// What is odd but no reason to stop, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -158,14 +167,30 @@ impl Settings {
         let file = found.unwrap_or_default();
         let directory = environment.directory();
         let base = path.as_deref().and_then(Path::parent).unwrap_or(directory);
-        let flag_store = flags.store.map(|store| directory.join(store));
-        let read_store = |text: &str| Ok(directory.join(text));
-        let default_store = base.join(".rowsafe/snapshots");
+        let read_store = |text: &str| Location::parse(Path::new(text), directory);
+        let flag_store = flags.store.map(|store| Location::parse(&store, directory)).transpose();
+        let flag_store = flag_store
+            .map_err(|error| Refusal::new(Exit::NoAnswer, format!("--store: {error}")))?;
+        let beside = base.join(".rowsafe");
+        let default_store = Location::Directory(beside.join("snapshots"));
         let read_url = |text: &str| Ok(Secret::new(text));
         let file_url = file.database.map(Secret::new);
         Ok(Self {
             database: from.optional(flags.database, env::DATABASE, read_url, file_url)?,
             store: from.setting(flag_store, env::STORE, read_store, file.store, default_store)?,
+            encrypt_to: from.setting(
+                None,
+                env::ENCRYPT_TO,
+                value::recipients,
+                file.encrypt_to,
+                Vec::new(),
+            )?,
+            identity: from.optional(
+                flags.identity.map(|path| directory.join(path)),
+                env::IDENTITY,
+                |text| Ok(directory.join(text)),
+                file.identity,
+            )?,
             snapshot: from.word(
                 flags.snapshot,
                 env::SNAPSHOT,
@@ -207,14 +232,18 @@ impl Settings {
             tables: file.tables,
             allow: file.allow,
             file: path.clone(),
+            beside,
             warnings: warnings(environment),
         })
     }
 
     /// The journal's path: beside a store that is called `snapshots`, else inside the store, so
-    /// that `--store /backups` does not write into `/`.
+    /// that `--store /backups` does not write into `/`. Beside the configuration when the store is
+    /// a bucket: a journal is written line by line, on this machine.
     pub fn journal(&self) -> PathBuf {
-        let store = &self.store.value;
+        let Location::Directory(store) = &self.store.value else {
+            return self.beside.join("journal.jsonl");
+        };
         let is_usual = store.file_name().is_some_and(|name| name == "snapshots");
         let directory = store.parent().filter(|_| is_usual).unwrap_or(store);
         directory.join("journal.jsonl")
@@ -240,7 +269,14 @@ impl Settings {
         };
         let seconds = |setting: &Setting<Duration>| number::seconds(setting.value);
         let line = |setting: &Setting<Vec<String>>| shell_words::join(mask_words(&setting.value));
-        add("store", self.store.value.display().to_string(), &self.store.origin);
+        add("store", self.store.value.to_string(), &self.store.origin);
+        add("encrypt-to", self.encrypt_to.value.join(" "), &self.encrypt_to.origin);
+        match &self.identity {
+            Some(setting) => {
+                add("identity", setting.value.display().to_string(), &setting.origin);
+            }
+            None => add("identity", String::new(), &Origin::Default),
+        }
         add("snapshot", self.snapshot.value.to_string(), &self.snapshot.origin);
         add("driver", self.driver.value.to_string(), &self.driver.origin);
         add("compare", self.compare.value.to_string(), &self.compare.origin);
@@ -440,7 +476,7 @@ words!(FailOn, "error" => Self::Error, "warning" => Self::Warning, "never" => Se
 mod tests {
     use std::path::Path;
 
-    use super::{FailOn, Flags, Origin, Setting, Settings, SnapshotMode};
+    use super::{FailOn, Flags, Location, Origin, Setting, Settings, SnapshotMode};
     use crate::config::file::KEYS;
     use crate::environment::Environment;
     use crate::secret::Secret;
@@ -473,7 +509,8 @@ mod tests {
         assert_eq!(settings.jobs, Setting { value: 3, origin: Origin::File(file) });
         assert_eq!(settings.pg_dump.value, ["pg_dump"]);
         assert_eq!(settings.pg_dump.origin, Origin::Default);
-        assert_eq!(settings.store.value, directory.path().join(".rowsafe/snapshots"));
+        let store = Location::Directory(directory.path().join(".rowsafe/snapshots"));
+        assert_eq!(settings.store.value, store);
         assert_eq!(settings.journal(), directory.path().join(".rowsafe/journal.jsonl"));
     }
 
@@ -482,6 +519,13 @@ mod tests {
         let flags = Flags { store: Some("/backups".into()), ..Flags::default() };
         let (settings, _directory) = resolve(flags, &[], "");
         assert_eq!(settings.journal(), Path::new("/backups/journal.jsonl"));
+    }
+
+    #[test]
+    fn the_journal_of_a_bucket_is_beside_the_configuration() {
+        let (settings, directory) = resolve(Flags::default(), &[], "store = 's3://kept/app'");
+        assert_eq!(settings.store.value.to_string(), "s3://kept/app");
+        assert_eq!(settings.journal(), directory.path().join(".rowsafe/journal.jsonl"));
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     total.map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
 }
 
+/// Recipients of age, separated by spaces.
+pub fn recipients(text: &str) -> Result<Vec<String>, String> {
+    text.split_whitespace().map(crate::snapshot::encryption::recipient).collect()
+}
+
 /// `500MB`, `2 GB`, `1GiB`, or a bare number of bytes; kB, MB … are powers of 1000.
 pub fn size(text: &str) -> Result<u64, String> {
     let (number, unit) =

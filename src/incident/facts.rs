@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::gather::Evidence;
 use super::records::{Records, is_same};
-use crate::aftermath::{Fact, Happened, Judged, Moment, Whole};
+use crate::aftermath::{Fact, Happened, Judged, Moment, Sameness, Whole};
 use crate::inventory::{Identity, Standing};
 use crate::known::Known;
 use crate::policy::TableRules;
@@ -38,17 +38,24 @@ pub fn whole(
     let Some(known) = known else { return whole };
     whole.recorded_at = Some(known.recorded_at.as_second());
     let system = identity.system_identifier.map(|system| system.to_string());
-    whole.is_other_server =
-        known.system_identifier.is_some() && system.is_some() && known.system_identifier != system;
-    whole.is_recreated = !whole.is_other_server && known.oid != identity.database_oid;
-    if is_same(known, identity) {
-        let position = standing.wal.map(|wal| wal.position);
-        whole.is_older = identity.snapshot_xmax < known.snapshot_xmax
-            || known.wal_position.zip(position).is_some_and(|(then, now)| now < then);
-    }
+    let position = standing.wal.map(|wal| wal.position);
+    let is_behind = identity.snapshot_xmax < known.snapshot_xmax
+        || known.wal_position.zip(position).is_some_and(|(then, now)| now < then);
+    whole.sameness = if known.system_identifier.is_some()
+        && system.is_some()
+        && known.system_identifier != system
+    {
+        Sameness::OtherServer
+    } else if known.oid != identity.database_oid {
+        Sameness::Recreated
+    } else if is_behind {
+        Sameness::Older
+    } else {
+        Sameness::Same
+    };
     let differences = known.differs(identity, standing, rules).into_iter();
     whole.differences.extend(differences.map(|difference| difference.what));
-    if whole.is_other_server
+    if whole.sameness == Sameness::OtherServer
         && let Some(made) = whole.initialized_at.filter(|made| Some(*made) > whole.recorded_at)
     {
         whole
@@ -68,7 +75,7 @@ pub fn server(whole: &mut Whole, records: &Records, server: &Identity) {
         whole.differences.push("the server is the one on record".to_owned());
         return;
     }
-    whole.is_other_server = true;
+    whole.sameness = Sameness::OtherServer;
     let made = whole.initialized_at.map_or_else(String::new, |made| {
         format!("; its data directory was made on {}", when(made))
     });

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use crate::aftermath::explain::Case;
 use crate::aftermath::{
-    self, Incident, Judged, Relation, Rows, Severity, Status, Trace, Whole, severity,
+    self, Incident, Judged, Presence, Relation, Rows, Severity, Status, Trace, Whole, severity,
 };
 use crate::db::connect::{ConnectError, connect, connect_first};
 use crate::db::postgres::{identity, refusal};
@@ -206,7 +206,7 @@ fn gone(
 
 /// The server is there and the database is not: what is on record of both.
 async fn missing(run: &RunRequest, records: &Records, refused: Refusal) -> Seen {
-    let mut whole = Whole { is_missing: true, ..of_record(records) };
+    let mut whole = Whole { presence: Presence::Missing, ..of_record(records) };
     whole.differences.push(refused.to_string());
     let elsewhere = run.target.with_database("postgres");
     let client = connect(&elsewhere, APPLICATION, &run.counting.session()).await;
@@ -219,7 +219,7 @@ async fn missing(run: &RunRequest, records: &Records, refused: Refusal) -> Seen 
 }
 
 fn unreachable(records: &Records, refused: Refusal) -> Seen {
-    let mut whole = Whole { is_unreachable: true, ..of_record(records) };
+    let mut whole = Whole { presence: Presence::Unreachable, ..of_record(records) };
     whole.differences.push(refused.to_string());
     let evidence = Evidence::default();
     Seen { identity: None, whole, evidence, tables: Vec::new(), refused: Some(refused) }
@@ -312,7 +312,7 @@ fn answer(incident: &Incident, whole: &Whole, refused: Option<Refusal>) -> Answe
         incident.tables.iter().filter(|table| table.status == status).count() as u64
     };
     if let Some(refused) = refused {
-        let verdict = if whole.is_missing { Verdict::Lost } else { Verdict::Error };
+        let verdict = if whole.is_missing() { Verdict::Lost } else { Verdict::Error };
         let hints = refused.hints().to_vec();
         let sentence = format!("{}: {refused}", incident.severity.name());
         return Answer { verdict, exit: Exit::DatabaseUnavailable, sentence, hints };
@@ -348,7 +348,7 @@ fn answer(incident: &Incident, whole: &Whole, refused: Option<Refusal>) -> Answe
         )
     };
     let verdict = if incident.severity == Severity::None { Verdict::Error } else { Verdict::Lost };
-    let hints = incident.ways_back.iter().flat_map(|way| way.commands.last().cloned()).take(3);
+    let hints = incident.ways_back.iter().filter_map(|way| way.commands.last().cloned()).take(3);
     let mut hints: Vec<String> = hints.collect();
     let mut sentence = format!("{}: {what}{unknown}", incident.severity.name());
     if whole.is_another() {

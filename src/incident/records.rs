@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::aftermath::{Recorded, RunSeen, Source};
 use crate::inventory::Identity;
 use crate::journal::{Action, Entry, Journal, Step};
@@ -13,6 +15,17 @@ use crate::text::QualifiedName;
 /// Seconds in which an earlier count still says more than a later one that is smaller: what was
 /// counted right after a loss is no reason to take it for none.
 const FRESH: i64 = 7 * 24 * 3600;
+
+/// What was agreed to in a run that went on.
+#[derive(Debug)]
+struct Agreed {
+    /// Tables, as they are called there.
+    objects: Vec<String>,
+    /// When the run began.
+    begun: Timestamp,
+    /// The snapshots that it took, which hold what was there before.
+    snapshots: Vec<String>,
+}
 
 /// How many runs are told of.
 const RUNS: usize = 10;
@@ -26,8 +39,8 @@ pub struct Records {
     pub manifests: Vec<Manifest>,
     /// Runs on it, the newest first.
     pub runs: Vec<RunSeen>,
-    /// Tables that somebody agreed to lose, as they are called there, and when.
-    agreed: Vec<(String, i64)>,
+    /// What somebody agreed to lose, run by run.
+    agreed: Vec<Agreed>,
     /// What could not be read.
     pub unseen: Vec<String>,
 }
@@ -96,6 +109,7 @@ impl Records {
             let table = known.tables.iter().find(|table| is_here && Some(table.oid) == oid);
             let table = table
                 .or_else(|| known.tables.iter().find(|table| same(table.oid, &table.qualified())));
+            let table = table.filter(|_| !self.is_over(name, known.recorded_at, None));
             found.extend(table.map(|table| Recorded {
                 rows: table.rows,
                 at: known.recorded_at.as_second(),
@@ -110,6 +124,8 @@ impl Records {
             let holding = || manifest.tables.iter().filter(|table| table.holds_rows());
             let table = holding().find(|table| is_here && Some(table.oid) == oid);
             let table = table.or_else(|| holding().find(|table| table.qualified() == *name));
+            let table =
+                table.filter(|_| !self.is_over(name, manifest.created_at, Some(&manifest.id)));
             found.extend(table.map(|table| Recorded {
                 rows: table.rows,
                 at: manifest.created_at.as_second(),
@@ -118,10 +134,6 @@ impl Records {
                 filenode: None,
                 is_here,
             }));
-        }
-        let agreed = self.agreed.iter().filter(|(object, _)| is_called(name, object));
-        if let Some(at) = agreed.map(|(_, at)| *at).max() {
-            found.retain(|then| then.at > at);
         }
         // A record of the database that is there now knows better than that of one before.
         let is_known_here = self
@@ -132,6 +144,15 @@ impl Records {
             found.retain(|then| then.is_here);
         }
         in_order(found, now)
+    }
+
+    /// Whether somebody agreed to lose the table's rows after this count was made.
+    fn is_over(&self, name: &QualifiedName, at: Timestamp, snapshot: Option<&String>) -> bool {
+        self.agreed.iter().any(|agreed| {
+            let is_before =
+                at < agreed.begun || snapshot.is_some_and(|id| agreed.snapshots.contains(id));
+            is_before && agreed.objects.iter().any(|object| is_called(name, object))
+        })
     }
 
     /// Tables that were there, as the record and the snapshots of the last days say.
@@ -196,10 +217,10 @@ fn is_about(entries: &[&Entry], known: &str) -> bool {
 const TAKING: [&str; 6] =
     ["drop-table", "drop-partition", "recreate-table", "truncate", "delete-all", "delete"];
 
-/// What was agreed to in a run that went on, and when it ended.
-fn agreed(entries: &[&Entry]) -> Vec<(String, i64)> {
+/// What was agreed to in a run that went on.
+fn agreed(entries: &[&Entry]) -> Option<Agreed> {
     let has_run = entries.iter().any(|entry| matches!(entry.step, Step::ChildStarted { .. }));
-    let (Some(last), true) = (entries.last(), has_run) else { return Vec::new() };
+    let begun = entries.first().filter(|_| has_run)?.time;
     let planned = entries.iter().filter_map(|entry| match &entry.step {
         Step::Planned { agreed, .. } => Some(agreed),
         _ => None,
@@ -207,9 +228,13 @@ fn agreed(entries: &[&Entry]) -> Vec<(String, i64)> {
     let objects = planned.flatten().filter_map(|text| {
         let (rule, rest) = text.split_once(' ')?;
         let object = rest.split_once(": ").map_or(rest, |(object, _)| object);
-        TAKING.contains(&rule).then(|| (object.to_owned(), last.time.as_second()))
+        TAKING.contains(&rule).then(|| object.to_owned())
     });
-    objects.collect()
+    let snapshots = entries.iter().filter_map(|entry| match &entry.step {
+        Step::SnapshotVerified { id } => Some(id.clone()),
+        _ => None,
+    });
+    Some(Agreed { objects: objects.collect(), begun, snapshots: snapshots.collect() })
 }
 
 fn told(entries: &[&Entry]) -> Option<RunSeen> {

@@ -3,7 +3,7 @@
 use super::facts::when;
 use super::gather::Evidence;
 use super::ways::whole_into;
-use crate::aftermath::{Judged, Severity, Step, WayBack, Whole};
+use crate::aftermath::{Judged, Sameness, Severity, Step, WayBack, Whole};
 use crate::request::RunRequest;
 use crate::snapshot::Manifest;
 use crate::text::name::pasted;
@@ -43,7 +43,7 @@ fn step(phase: &'static str, what: impl Into<String>, commands: &[String]) -> St
 fn now(known: &Known<'_>) -> Vec<Step> {
     const NOW: &str = "now";
     let mut steps = Vec::new();
-    let is_there = !known.whole.is_missing && !known.whole.is_unreachable;
+    let is_there = !known.whole.is_missing() && !known.whole.is_unreachable();
     let connected = known.evidence.sessions.len() as u64;
     let who = match connected {
         0 => String::new(),
@@ -67,7 +67,7 @@ fn now(known: &Known<'_>) -> Vec<Step> {
         let what = "keep the present state, before anything is put back";
         steps.push(step(NOW, what, &["rowsafe snapshot create".to_owned()]));
     }
-    if known.whole.is_missing || known.whole.is_other_server {
+    if known.whole.is_missing() || known.whole.sameness == Sameness::OtherServer {
         let what = "look for the old data directory before anything is removed: a container's \
                     volume under another name, another server, another port";
         steps.push(step(NOW, what, &["docker volume ls".to_owned(), "docker ps --all".to_owned()]));
@@ -124,7 +124,7 @@ fn scope(known: &Known<'_>) -> Vec<Step> {
 fn restore(known: &Known<'_>) -> Vec<Step> {
     const RESTORE: &str = "restore";
     let mut steps = Vec::new();
-    if known.whole.is_missing || known.whole.is_another() {
+    if known.whole.is_missing() || known.whole.is_another() {
         let fullest = known.manifests.iter().reduce(|best, other| {
             if other.verified.rows > best.verified.rows { other } else { best }
         });
@@ -175,7 +175,7 @@ fn afterwards(known: &Known<'_>) -> Vec<Step> {
         step("verify", again, &["rowsafe incident".to_owned()]),
         step("verify", "let the application write again", &[reset]),
         step(
-            "afterwards",
+            "later",
             "run migrations and clean-up scripts behind rowsafe, and keep snapshots on a schedule",
             &["rowsafe run -- COMMAND".to_owned(), "rowsafe snapshot schedule".to_owned()],
         ),

@@ -39,7 +39,7 @@ fn of(table: &Judged, manifests: &[Manifest], whole: &Whole) -> WayBack {
             .map(|(manifest, rows)| (manifest.id.clone(), *rows, manifest.created_at.as_second())),
         commands: chosen.map_or_else(Vec::new, |(manifest, _)| {
             let table = shell_words::quote(&name.to_string()).into_owned();
-            if whole.is_missing || whole.is_another() {
+            if whole.is_missing() || whole.is_another() {
                 // Rows of one database are not put into another without being looked at.
                 return vec![whole_into(manifest)];
             }

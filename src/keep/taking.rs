@@ -139,6 +139,7 @@ impl Taking<'_> {
             lock_timeout: request.counting.lock_timeout,
             // Names and rows are read back as UTF-8. SQL_ASCII is no encoding: its bytes stay.
             encoding: (held.encoding != "SQL_ASCII").then_some("UTF8"),
+            bytes: choice.bytes,
             leaving_out: choice.options.clone(),
         };
         let (total, expected) = (choice.tables, choice.bytes);
@@ -251,7 +252,10 @@ impl Taking<'_> {
         tool: &ToolVersion,
     ) -> Manifest {
         let is_whole = large_objects == inventory.large_objects;
-        let (schema, scope) = manifest::version(&tables, is_whole, &proven.archive);
+        let (mut schema, scope) = manifest::version(&tables, is_whole, &proven.archive);
+        if proven.archive.encryption.is_some() {
+            manifest::ENCRYPTED.clone_into(&mut schema);
+        }
         Manifest {
             schema,
             pg_dump_version: tool.text.clone(),

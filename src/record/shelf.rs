@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::Kept;
 use crate::retention::{Decision, State};
 pub use crate::snapshot::Manifest;
 
@@ -22,6 +23,8 @@ pub struct Item {
     pub problem: Option<String>,
     /// What its manifest says.
     pub manifest: Option<Manifest>,
+    /// How much of the database is in it, where there is a manifest.
+    pub kept: Option<Kept>,
     /// When and how it was found to be good.
     pub proofs: Proofs,
     /// Why it may not be removed.
@@ -72,12 +75,15 @@ impl Item {
     pub fn database(&self) -> String {
         let Some(manifest) = &self.manifest else { return String::new() };
         let database = &manifest.database;
-        // What something else holds can go without taking the place of what is here.
-        let holder = manifest.elsewhere.as_ref().map_or("", |elsewhere| &elsewhere.program);
-        let database_id = match database.system_identifier {
+        match database.system_identifier {
             Some(system) => format!("{system}/{}", database.oid),
             None => format!("{}/{}/{}", database.server, database.name, database.oid),
-        };
-        format!("{database_id}{holder}")
+        }
+    }
+
+    /// Who holds its rows, where it is not the store: the driver's name.
+    pub fn holder(&self) -> Option<&str> {
+        let elsewhere = self.manifest.as_ref()?.elsewhere.as_ref()?;
+        Some(&elsewhere.driver)
     }
 }

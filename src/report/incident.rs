@@ -33,11 +33,10 @@ pub fn human(incident: &Incident) -> String {
         Severity::None => Paint::Green.on("none"),
         severity => Paint::Red.on(severity.name()),
     };
-    let mut out = labelled("severity", &incident.rule).replacen(
-        "severity  ",
-        &format!("severity  {severity}: "),
-        1,
-    );
+    let rule = wrapped(&incident.rule, WIDTH - GUTTER - "unknown: ".len()).join("\n");
+    // Painted words are no text of others: they are added to what was cleaned.
+    let mut out = labelled("", &rule);
+    out.replace_range(..out.len() - out.trim_start().len(), &format!("severity  {severity}: "));
     out.push_str(&tables(incident));
     out.push_str(&section("why", incident.explanations.iter().map(explanation)));
     out.push_str(&section("relations", relations(incident)));

@@ -9,7 +9,7 @@ use crate::retention::State;
 use crate::text::clean::clean;
 use crate::text::number::{bytes, grouped, plural, seconds, span};
 use crate::ui::style::Paint;
-use crate::ui::table::{WIDTH, cut};
+use crate::ui::table::WIDTH;
 use crate::ui::{Align, Table};
 
 /// Blanks between two columns of a table.
@@ -77,7 +77,7 @@ fn table(items: &[&Item], now: Timestamp) -> String {
         Align::Left,
     ]);
     for (index, mut row) in rows.into_iter().enumerate() {
-        row[3] = cut(&row[3], room);
+        row[3] = begin_of(&row[3], room);
         match index.checked_sub(1).map(|index| items[index]) {
             None => table.row_in(Paint::Dim, row),
             Some(item) if is_troubling(item) => table.row_in(Paint::Red, row),
@@ -87,22 +87,29 @@ fn table(items: &[&Item], now: Timestamp) -> String {
     table.lines(WIDTH).join("\n") + "\n"
 }
 
+/// The beginning of revisions, which is what people know them by.
+fn begin_of(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+}
+
 fn is_troubling(item: &Item) -> bool {
     item.state != State::Good || item.proofs.not_restored.is_some()
 }
 
 fn row(item: &Item, now: Timestamp) -> [String; 8] {
     let manifest = item.manifest.as_ref().expect("only snapshots stand in the table");
-    let holding = manifest.tables.iter().filter(|table| table.holds_rows());
-    let all = holding.clone().count();
-    let kept = holding.filter(|table| table.kept).count();
+    let kept = item.kept.as_ref().expect("what has a manifest keeps something");
+    let (tables, all) = (kept.tables, kept.of_tables);
     [
         item.id.clone(),
         age(item.taken, now),
         item.taken.strftime("%Y-%m-%d %H:%M").to_string(),
         manifest.revisions.join(","),
-        if kept == all { "all".to_owned() } else { format!("{kept}/{all}") },
-        grouped(manifest.rows()),
+        if tables == all { "all".to_owned() } else { format!("{tables}/{all}") },
+        grouped(kept.rows),
         bytes(item.bytes),
         standing(item, now),
     ]
@@ -110,6 +117,9 @@ fn row(item: &Item, now: Timestamp) -> [String; 8] {
 
 /// When it was last found to be good, or that it is not.
 fn standing(item: &Item, now: Timestamp) -> String {
+    if let Some(holder) = item.holder() {
+        return format!("by {holder}");
+    }
     match (item.state, &item.proofs) {
         (State::Damaged, _) => "damaged".to_owned(),
         (State::HalfWritten, _) => "half-written".to_owned(),
@@ -117,7 +127,7 @@ fn standing(item: &Item, now: Timestamp) -> String {
         (_, proofs) => match (proofs.restored, proofs.read_back) {
             (Some(at), _) => format!("{} restored", age(at, now)),
             (None, Some(at)) => age(at, now),
-            (None, None) => "never".to_owned(),
+            (None, None) => String::new(),
         },
     }
 }
@@ -180,13 +190,21 @@ fn shown(item: &Item, now: Timestamp) -> String {
         ("where", item.location.clone()),
         ("by", format!("rowsafe {}, {}", manifest.rowsafe_version, manifest.pg_dump_version)),
     ];
+    if let Some(elsewhere) = &manifest.elsewhere {
+        lines.push(("held", elsewhere.said()));
+        return finished(&lines, manifest);
+    }
     lines.extend(item.proofs.read_back.map(|at| ("read back", moment(at))));
     match (&item.proofs.not_restored, item.proofs.restored) {
         (Some(why), _) => lines.push(("restored", format!("failed: {why}"))),
         (None, Some(at)) => lines.push(("restored", moment(at) + ", into a scratch database")),
         (None, None) => lines.push(("restored", "not tried yet".to_owned())),
     }
-    lines.extend(item.held.iter().map(|why| ("held", why.clone())));
+    lines.extend(item.held.iter().map(|why| ("needed", why.clone())));
+    finished(&lines, manifest)
+}
+
+fn finished(lines: &[(&str, String)], manifest: &Manifest) -> String {
     let head: String = lines.iter().map(|(label, text)| labelled(label, text)).collect();
     let objects = match manifest.large_objects {
         0 => String::new(),
@@ -207,7 +225,12 @@ fn tables(manifest: &Manifest) -> String {
 }
 
 fn checked(item: &Item) -> String {
-    let Some(checked) = &item.checked else { return of_none(item, Timestamp::now()) };
+    let Some(checked) = &item.checked else {
+        return match item.holder() {
+            Some(holder) => format!("{}  held by {holder}, not looked at\n", item.id),
+            None => of_none(item, Timestamp::now()),
+        };
+    };
     let took = seconds(std::time::Duration::from_secs_f64(checked.seconds));
     let how = if checked.is_restored { "restored" } else { "read back" };
     match &checked.problem {

@@ -31,6 +31,8 @@ pub struct Shelved<'a> {
     restored_at: Option<String>,
     /// Why the last attempt to restore it failed.
     not_restored: Option<&'a str>,
+    /// The driver that holds its rows, where it is not the store.
+    held_by: Option<&'a str>,
     /// Why it may not be removed.
     held: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,9 +108,7 @@ fn shelved(item: &Item, shows_all: bool) -> Shelved<'_> {
     let manifest = item.manifest.as_ref();
     let text = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
     let decision = item.decision.as_ref();
-    let holding = |manifest: &Manifest| {
-        manifest.tables.iter().filter(|table| table.holds_rows()).count() as u64
-    };
+    let kept = item.kept.as_ref();
     Shelved {
         id: &item.id,
         path: &item.location,
@@ -120,13 +120,14 @@ fn shelved(item: &Item, shows_all: bool) -> Shelved<'_> {
         revisions: manifest.map_or(&[], |manifest| &manifest.revisions),
         command: manifest.map_or(&[], |manifest| &manifest.command),
         scope: manifest.map(|manifest| manifest.scope.as_str()),
-        tables: manifest.map(|manifest| manifest.verified.tables),
-        of_tables: manifest.map(holding),
-        rows: manifest.map(|manifest| manifest.verified.rows),
+        tables: kept.map(|kept| kept.tables),
+        of_tables: kept.map(|kept| kept.of_tables),
+        rows: kept.map(|kept| kept.rows),
         dump_bytes: manifest.map(|manifest| manifest.archive.dump_bytes),
         verified_at: text(item.proofs.read_back),
         restored_at: text(item.proofs.restored),
         not_restored: item.proofs.not_restored.as_deref(),
+        held_by: item.holder(),
         held: item.held.as_deref(),
         contents: manifest.filter(|_| shows_all).map(contents),
         checked: item.checked.as_ref().map(checked),

@@ -8,7 +8,7 @@ use super::differ::Differ;
 use super::order::levels;
 use super::pair::Unit;
 use super::prepare::Prepared;
-use super::rows::Done;
+use super::rows::{Done, LARGE};
 use super::sequences;
 use super::session::Session;
 use super::triggers::Silenced;
@@ -170,9 +170,8 @@ async fn put_back(
         let inserting: Vec<usize> =
             level.iter().copied().filter(|at| changed[*at].insert > 0).collect();
         for group in groups(units, &inserting) {
-            let members: Vec<(&Unit<'_>, &Return)> =
-                group.iter().map(|at| (&units[*at], &returns[*at])).collect();
-            for (at, rows) in group.iter().zip(differ.insert(&members).await?) {
+            let counts = insert(differ, returns, changed, &group, observer).await?;
+            for (at, rows) in group.iter().zip(counts) {
                 done[*at].inserted = rows;
                 let what = &units[*at].name().short();
                 observer.notice(Event::Restoring { what, rows });
@@ -183,6 +182,28 @@ async fn put_back(
         done[at].filled = differ.fill(unit, &changed[at]).await?;
     }
     Ok(done)
+}
+
+/// Puts the rows of a group back: a large table in parts, unless its rows refer to each other.
+async fn insert(
+    differ: &Differ<'_, '_>,
+    returns: &[Return],
+    changed: &[Changed],
+    group: &[usize],
+    observer: &mut dyn Observer,
+) -> Result<Vec<u64>, Refusal> {
+    if let [at] = group {
+        let (unit, total) = (&differ.units[*at], changed[*at].insert);
+        let refers_to_itself =
+            unit.live.references.iter().any(|reference| reference.parent == unit.live.oid);
+        if total >= LARGE && !refers_to_itself {
+            let tell = |done| observer.notice(Event::Inserting { done, total });
+            return Ok(vec![differ.insert_parts(unit, &returns[*at], tell).await?]);
+        }
+    }
+    let members: Vec<(&Unit<'_>, &Return)> =
+        group.iter().map(|at| (&differ.units[*at], &returns[*at])).collect();
+    differ.insert(&members).await
 }
 
 /// Tables of one level that refer to each other go in together, the others each for itself.

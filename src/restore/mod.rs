@@ -153,6 +153,25 @@ async fn reach(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> Result<(Client, String), Refusal> {
+    let (client, database) = identify(request, stored, observer, record).await?;
+    let asked = |error| refusal(Exit::DatabaseUnavailable, "ask who else is at work", error);
+    if let Some(holder) = lock::acquire(&client).await.map_err(asked)? {
+        return Err(Refusal::new(
+            Exit::Blocked,
+            format!("another rowsafe is at work on this database: {}", holder.application),
+        )
+        .hint("wait until it has ended"));
+    }
+    Ok((client, database))
+}
+
+/// Connects to the database that the snapshot is of.
+async fn identify(
+    request: &RestoreRequest,
+    stored: &Stored,
+    observer: &mut dyn Observer,
+    record: &mut Record,
+) -> Result<(Client, String), Refusal> {
     let client = connect(&request.target, APPLICATION, &SessionOptions::default())
         .await
         .map_err(Refusal::from)?;
@@ -164,13 +183,6 @@ async fn reach(
     observer.notice(Event::Connected(&reached));
     record.database = Some(reached);
     refuse_another_database(stored, record)?;
-    if let Some(holder) = lock::acquire(&client).await.map_err(asked)? {
-        return Err(Refusal::new(
-            Exit::Blocked,
-            format!("another rowsafe is at work on this database: {}", holder.application),
-        )
-        .hint("wait until it has ended"));
-    }
     Ok((client, database))
 }
 
@@ -238,9 +250,10 @@ pub async fn diff(
     record: &mut Record,
 ) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot).await?;
+    stored.manifest.refuse_elsewhere()?;
     record.snapshot = Some(Kept::of(&stored.manifest, stored.location()));
     refuse_older_tool(request, &stored).await?;
-    let (_lock, _) = reach(request, &stored, observer, record).await?;
+    identify(request, &stored, observer, record).await?;
     let session = Session::open(&request.target, &request.counting).await?;
     let prepared = prepare::prepare(request, &stored, &session, observer).await?;
     let plan = prepared.plan(&stored.manifest);

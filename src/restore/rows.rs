@@ -8,6 +8,12 @@ use crate::hint::Refusal;
 use crate::record::Changed;
 use crate::text::name::quote;
 
+/// From so many rows on they are put back part by part, so that one sees how far it is.
+pub const LARGE: u64 = 100_000;
+
+/// Into so many parts.
+const PARTS: u64 = 20;
+
 /// What was really done with a unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Done {
@@ -25,7 +31,7 @@ impl Differ<'_, '_> {
     /// Puts the rows of these units back with one statement; foreign keys are checked at its end.
     pub async fn insert(&self, units: &[(&Unit<'_>, &Return)]) -> Result<Vec<u64>, Refusal> {
         let inserts: Vec<String> =
-            units.iter().map(|(unit, found)| insertion(unit, found)).collect();
+            units.iter().map(|(unit, found)| insertion(unit, found, "")).collect();
         let names: Vec<String> = units.iter().map(|(unit, _)| unit.name().short()).collect();
         let what = format!("put rows back into {}", names.join(", "));
         if let [insert] = inserts.as_slice() {
@@ -40,6 +46,35 @@ impl Differ<'_, '_> {
             (0..inserts.len()).map(|at| format!("(SELECT count(*) FROM i{at})")).collect();
         let sql = format!("WITH {} SELECT {}", parts.join(", "), counts.join(", "));
         self.session.numbers(&sql, &what).await
+    }
+
+    /// The same for one large table, part by part; `tell` hears how many rows are in.
+    pub async fn insert_parts(
+        &self,
+        unit: &Unit<'_>,
+        found: &Return,
+        mut tell: impl FnMut(u64),
+    ) -> Result<u64, Refusal> {
+        let what = format!("put rows back into {}", unit.name().short());
+        let size = format!(
+            "SELECT pg_relation_size('{}') / current_setting('block_size')::int8",
+            unit.staged
+        );
+        let blocks = self.session.numbers(&size, &what).await?[0];
+        // Rounded up: the last part ends beyond the last block.
+        let step = blocks / PARTS + 1;
+        let mut inserted = 0;
+        for part in 0..PARTS {
+            let (start, end) = (part * step, (part + 1) * step);
+            let sql = insertion(
+                unit,
+                found,
+                &format!(" AND s.ctid >= '({start},0)'::tid AND s.ctid < '({end},0)'::tid"),
+            );
+            inserted += self.session.change(&sql, &what).await?;
+            tell(inserted);
+        }
+        Ok(inserted)
     }
 
     /// Puts values back where they are still gone.
@@ -133,7 +168,7 @@ impl Differ<'_, '_> {
 }
 
 /// `INSERT … SELECT` of the staged rows that are gone and that nothing stands in the way of.
-fn insertion(unit: &Unit<'_>, found: &Return) -> String {
+fn insertion(unit: &Unit<'_>, found: &Return, and: &str) -> String {
     let pairs = unit.columns.iter();
     let pairs = pairs.map(|pair| (quote(&pair.live.name), format!("s.{}", staged(pair.attnum))));
     let back = found.columns.iter();
@@ -141,9 +176,11 @@ fn insertion(unit: &Unit<'_>, found: &Return) -> String {
     let (names, values): (Vec<String>, Vec<String>) = pairs.chain(back).unzip();
     // A table without columns takes no list of them.
     let list = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    // PostgreSQL refuses the clause where a unique constraint is checked at the end.
+    let on_conflict = if unit.live.takes_on_conflict { " ON CONFLICT DO NOTHING" } else { "" };
     format!(
         "INSERT INTO {}{list} OVERRIDING SYSTEM VALUE SELECT {} FROM {} s
-          WHERE s.why IS NULL AND {} ON CONFLICT DO NOTHING",
+          WHERE s.why IS NULL AND {}{and}{on_conflict}",
         unit.live.name.sql(),
         values.join(", "),
         unit.staged,

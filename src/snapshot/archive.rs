@@ -1,9 +1,11 @@
 //! Reading an archive back: decompressed into pg_restore, its text out again.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +14,7 @@ use tokio::process::ChildStdin;
 
 use super::directory::Sums;
 use super::dump::hex;
+use super::encryption::Keys;
 use super::store::{Pump, Reader, Source, Stored};
 use super::toc::{self, Entry};
 use super::tools::Tools;
@@ -24,10 +27,10 @@ const CHUNK: usize = 256 * 1024;
 
 /// How much of an archive is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// All of it, although pg_restore may have found what it wants before: its SHA-256 is known then.
+pub enum Extent {
+    /// All of it, whatever pg_restore wants: only then it is known to be what was written.
     Whole,
-    /// What pg_restore wants.
+    /// As much as pg_restore wants.
     Wanted,
 }
 
@@ -38,7 +41,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// The last of what it said on standard error.
     pub said: String,
-    /// SHA-256 of the file, in hex; `None` when it was not read to its end.
+    /// SHA-256 of the file, in hex; `None` when only its beginning was read.
     pub sha256: Option<String>,
 }
 
@@ -49,8 +52,8 @@ pub struct Ended {
 pub async fn through<T: Send + 'static>(
     archive: &Source,
     invocation: &Invocation,
-    reading: Reading,
     read: Arc<AtomicU64>,
+    extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
 ) -> Result<(T, Ended), Refusal> {
     let failed = |error: io::Error| {
@@ -70,18 +73,19 @@ pub async fn through<T: Send + 'static>(
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let unreadable = |error: io::Error| {
-        let message = format!("the archive `{}` can't be read back: {error}", archive.location());
-        Refusal::new(Exit::SnapshotFailed, message).because(error)
+        let what = format!("the archive `{}` can't be read back", archive.location());
+        unreadable(error, &what).with_exit(Exit::SnapshotFailed)
     };
+    let keys = archive.keys().cloned();
     let (feeding, downloading): (_, Pump) = match (directory, stdin) {
         (None, Some(stdin)) => {
-            let (reader, downloading) = archive.open().await.map_err(unreadable)?;
-            let feed = move || feed(reader, File::from(stdin), reading, &read);
+            let (reader, downloading) = archive.open().map_err(unreadable)?;
+            let feed = move || feed(reader, keys.as_ref(), File::from(stdin), &read, extent);
             (tokio::task::spawn_blocking(feed), downloading)
         }
         // pg_restore reads a directory itself; that it is still what was written is seen beside.
         (directory, _) => {
-            let path = directory.filter(|_| reading == Reading::Whole);
+            let path = directory.filter(|_| extent == Extent::Whole);
             let digest = move |path: PathBuf| Sums::of(&path, &read).map(|sums| sums.digest());
             let hashing = tokio::task::spawn_blocking(move || path.map(digest).transpose());
             (hashing, Box::pin(std::future::ready(Ok(()))))
@@ -109,17 +113,31 @@ pub(super) fn last_line(said: &str) -> String {
     error.or(said.lines().last()).unwrap_or("it said nothing").to_owned()
 }
 
-/// Decompresses the file into `sink`, hashing the file's bytes on the way.
+/// Why something could not be read: in its own words where somebody found some.
+fn unreadable(error: io::Error, what: &str) -> Refusal {
+    match error.downcast::<Refusal>() {
+        Ok(refusal) => refusal,
+        Err(error) => Refusal::new(Exit::NoAnswer, format!("{what}: {error}")).because(error),
+    }
+}
+
+/// Decrypts and decompresses the file into `sink`, hashing the file's bytes on the way.
 ///
 /// pg_restore may stop reading early, when it lists or has found what it wants: no error.
 fn feed(
     reader: Reader,
+    keys: Option<&Keys>,
     mut sink: File,
-    reading: Reading,
     read: &AtomicU64,
+    extent: Extent,
 ) -> io::Result<Option<String>> {
-    let hashing = HashingReader { reader, digest: Sha256::new(), read };
-    let mut decoder = zstd::stream::read::Decoder::new(hashing)?;
+    let hashing = Rc::new(RefCell::new(HashingReader { reader, digest: Sha256::new(), read }));
+    let stored = Shared(Rc::clone(&hashing));
+    let plain: Box<dyn Read + '_> = match keys {
+        None => Box::new(stored),
+        Some(keys) => keys.decrypt(stored)?,
+    };
+    let mut decoder = zstd::stream::read::Decoder::new(plain)?;
     let mut buffer = vec![0; CHUNK];
     loop {
         let length = decoder.read(&mut buffer)?;
@@ -128,17 +146,27 @@ fn feed(
         }
         match sink.write_all(&buffer[..length]) {
             Ok(()) => {}
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
-            Err(_) if reading == Reading::Wanted => return Ok(None),
-            Err(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => match extent {
+                Extent::Whole => break,
+                Extent::Wanted => return Ok(None),
+            },
+            Err(error) => return Err(error),
         }
     }
-    drop(sink);
-    let mut hashing = decoder.finish().into_inner();
-    // Whatever follows belongs to the file too: what nobody decodes, and what is behind the last
-    // zstd frame.
-    io::copy(&mut hashing, &mut io::sink())?;
-    Ok(Some(hex(&hashing.digest.finalize())))
+    drop((sink, decoder));
+    let hashing = &mut *hashing.borrow_mut();
+    // What pg_restore did not want and what follows the last zstd frame belongs to the file too.
+    io::copy(hashing, &mut io::sink())?;
+    Ok(Some(hex(&hashing.digest.finalize_reset())))
+}
+
+/// One end of a reader whose other end is still needed.
+struct Shared<'a>(Rc<RefCell<HashingReader<'a>>>);
+
+impl Read for Shared<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.borrow_mut().read(buffer)
+    }
 }
 
 struct HashingReader<'a> {
@@ -164,10 +192,11 @@ pub(super) async fn unpack(stored: &Stored, file: File) -> Result<(), Refusal> {
         let message = format!("the archive `{place}` can't be unpacked: {error}");
         Refusal::new(Exit::NoAnswer, message).because(error)
     };
-    let (reader, downloading) = stored.archive().open().await.map_err(unreadable)?;
+    let (reader, downloading) = stored.archive().open().map_err(unreadable)?;
     let feeding = tokio::task::spawn_blocking({
         let read = AtomicU64::new(0);
-        move || feed(reader, file, Reading::Whole, &read)
+        let keys = stored.archive().keys().cloned();
+        move || feed(reader, keys.as_ref(), file, &read, Extent::Whole)
     });
     let (fed, downloaded) = tokio::join!(feeding, downloading);
     downloaded?;
@@ -178,17 +207,8 @@ pub(super) async fn unpack(stored: &Stored, file: File) -> Result<(), Refusal> {
     Err(damaged(stored))
 }
 
-/// Refuses a directory that is not what was written.
-pub(super) async fn refuse_damaged(stored: &Stored, directory: &Path) -> Result<(), Refusal> {
-    let path = directory.to_owned();
-    let hashing = tokio::task::spawn_blocking(move || Sums::of(&path, &AtomicU64::new(0)));
-    match hashing.await.expect("hashing does not panic") {
-        Ok(sums) if sums.digest() == stored.manifest.archive.sha256 => Ok(()),
-        _ => Err(damaged(stored)),
-    }
-}
-
-/// Restores the archive with `invocation`, which names a database.
+/// Restores the archive with `invocation`, which names a database. What was written into it counts
+/// only when this ends well: one that is not new asks for [`refuse_damaged`] first.
 pub async fn apply(stored: &Stored, invocation: &Invocation) -> Result<(), Refusal> {
     stream(stored, invocation, |mut text| io::copy(&mut text, &mut io::sink()).map(drop)).await
 }
@@ -200,7 +220,7 @@ pub async fn stream(
     invocation: &Invocation,
     consume: impl FnOnce(File) -> io::Result<()> + Send + 'static,
 ) -> Result<(), Refusal> {
-    let ((), sha256) = ended_well(stored, invocation, Reading::Whole, consume).await?;
+    let ((), sha256) = ended_well(stored, invocation, Extent::Whole, consume).await?;
     match sha256 {
         Some(found) if found == stored.manifest.archive.sha256 => Ok(()),
         _ => Err(damaged(stored)),
@@ -214,23 +234,49 @@ pub async fn text(stored: &Stored, invocation: &Invocation) -> Result<String, Re
         text.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    Ok(ended_well(stored, invocation, Reading::Wanted, read).await?.0)
+    Ok(ended_well(stored, invocation, Extent::Wanted, read).await?.0)
 }
 
 async fn ended_well<T: Send + 'static>(
     stored: &Stored,
     invocation: &Invocation,
-    reading: Reading,
+    extent: Extent,
     consume: impl FnOnce(File) -> io::Result<T> + Send + 'static,
 ) -> Result<(T, Option<String>), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
     let read = Arc::new(AtomicU64::new(0));
-    let (consumed, ended) = through(stored.archive(), invocation, reading, read, consume)
+    let (consumed, ended) = through(stored.archive(), invocation, read, extent, consume)
         .await
         .map_err(|refusal| refusal.with_exit(Exit::NoAnswer))?;
     if !ended.status.success() {
         return Err(Refusal::new(Exit::NoAnswer, format!("pg_restore failed: {}", ended.said)));
     }
     Ok((consumed, ended.sha256))
+}
+
+/// Reads the whole archive and refuses it when it is not what was written: before something is
+/// changed that can't be taken back when its end turns out to be damaged.
+pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
+    let what = format!("snapshot {} can't be read", stored.manifest.id);
+    let unreadable = |error: io::Error| unreadable(error, &what);
+    if let Some(path) = stored.archive().directory() {
+        let hashing = tokio::task::spawn_blocking(move || Sums::of(&path, &AtomicU64::new(0)));
+        let sums = hashing.await.expect("hashing does not panic").map_err(unreadable)?;
+        let is_whole = sums.digest() == stored.manifest.archive.sha256;
+        return if is_whole { Ok(()) } else { Err(damaged(stored)) };
+    }
+    let (reader, downloading) = stored.archive().open().map_err(unreadable)?;
+    let hashing = tokio::task::spawn_blocking(move || {
+        let read = AtomicU64::new(0);
+        let mut hashing = HashingReader { reader, digest: Sha256::new(), read: &read };
+        io::copy(&mut hashing, &mut io::sink())?;
+        Ok(hex(&hashing.digest.finalize()))
+    });
+    let (hashed, downloaded) = tokio::join!(hashing, downloading);
+    downloaded?;
+    let found = hashed.expect("hashing does not panic").map_err(unreadable)?;
+    if found == stored.manifest.archive.sha256 { Ok(()) } else { Err(damaged(stored)) }
 }
 
 /// The archive's table of contents.

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStderr;
 
+use super::encryption::Keys;
 use super::manifest::Archive;
 use super::store::{Partial, Sink};
 use crate::child::Invocation;
@@ -22,6 +23,9 @@ use crate::hint::Refusal;
 
 /// The archive's name in a snapshot's directory.
 pub const FILE: &str = "archive.dump.zst";
+
+/// What is added to it when it is encrypted.
+const ENCRYPTED: &str = ".age";
 
 /// The smallest of the fast levels: as small as gzip, in a fraction of its time.
 const LEVEL: i32 = 1;
@@ -51,6 +55,8 @@ pub struct Dump<'a> {
     pub lock_timeout: Duration,
     /// The encoding to write; `None` for the database's own.
     pub encoding: Option<&'a str>,
+    /// Bytes that the tables to dump occupy: about the most that it will hold.
+    pub bytes: u64,
     /// Options that leave out rows of tables and large objects.
     pub leaving_out: Vec<String>,
 }
@@ -74,11 +80,16 @@ pub async fn write(
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd();
     let stderr = child.stderr.take().expect("stderr is piped");
     let counters = Arc::new(Counters::default());
-    let (sink, uploading) = partial.writer(FILE).await?;
+    let keys = partial.keys().cloned();
+    let file = format!("{FILE}{}", keys.as_ref().map_or("", |_| ENCRYPTED));
+    let (sink, uploading) = partial.writer(&file, dump.bytes).await?;
     let compressing = {
         let counters = Arc::clone(&counters);
         let stdout = stdout.map_err(|error| not_started(&invocation, error))?;
-        tokio::task::spawn_blocking(move || compress(File::from(stdout), sink, &counters))
+        let keys = keys.clone();
+        tokio::task::spawn_blocking(move || {
+            compress(File::from(stdout), sink, keys.as_ref(), &counters)
+        })
     };
     let ending =
         async { tokio::join!(listen(stderr, &counters), child.wait(), compressing, uploading) };
@@ -92,7 +103,8 @@ pub async fn write(
         return Err(dump_failed(&said, status));
     }
     progress(counters.now());
-    Ok(Archive { seconds: Some(begun.elapsed().as_secs_f64()), ..kept })
+    let encryption = keys.and_then(|keys| keys.encryption());
+    Ok(Archive { file, encryption, seconds: Some(begun.elapsed().as_secs_f64()), ..kept })
 }
 
 /// What pg_dump is told whatever the format.
@@ -137,9 +149,34 @@ impl Counters {
     }
 }
 
-fn compress(mut source: File, sink: Sink, counters: &Counters) -> io::Result<Archive> {
+/// Compresses what the source gives, encrypts it where there are keys, and hashes what is stored.
+fn compress(
+    source: File,
+    sink: Sink,
+    keys: Option<&Keys>,
+    counters: &Counters,
+) -> io::Result<Archive> {
     let hashing = Hashing { sink, digest: Sha256::new(), counters };
-    let mut encoder = zstd::stream::write::Encoder::new(hashing, LEVEL)?;
+    let (hashing, dump_bytes) = match keys {
+        None => squeeze(source, hashing, counters)?,
+        Some(keys) => {
+            let (encrypting, dump_bytes) = squeeze(source, keys.encrypt(hashing)?, counters)?;
+            (encrypting.finish()?, dump_bytes)
+        }
+    };
+    hashing.sink.finish()?;
+    Ok(Archive {
+        format: "pg_dump custom format, zstd".to_owned(),
+        bytes: counters.written.load(Ordering::Relaxed),
+        dump_bytes,
+        sha256: hex(&hashing.digest.finalize()),
+        ..Archive::default()
+    })
+}
+
+/// Compresses everything into a writer, and gives it back with the bytes that there were.
+fn squeeze<W: Write>(mut source: File, writer: W, counters: &Counters) -> io::Result<(W, u64)> {
+    let mut encoder = zstd::stream::write::Encoder::new(writer, LEVEL)?;
     encoder.include_checksum(true)?;
     let mut buffer = vec![0; CHUNK];
     let mut dump_bytes = 0;
@@ -152,17 +189,7 @@ fn compress(mut source: File, sink: Sink, counters: &Counters) -> io::Result<Arc
         dump_bytes += length as u64;
         counters.read.store(dump_bytes, Ordering::Relaxed);
     }
-    let hashing = encoder.finish()?;
-    hashing.sink.finish()?;
-    Ok(Archive {
-        file: FILE.to_owned(),
-        format: "pg_dump custom format, zstd".to_owned(),
-        bytes: counters.written.load(Ordering::Relaxed),
-        dump_bytes,
-        sha256: hex(&hashing.digest.finalize()),
-        seconds: None,
-        table_bytes: None,
-    })
+    Ok((encoder.finish()?, dump_bytes))
 }
 
 /// A sink that knows the digest of what was written to it.

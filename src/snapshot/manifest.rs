@@ -1,13 +1,16 @@
 //! The manifest of a snapshot: what it holds, of which database, and the proof that it was read
 //! back.
 //!
-//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/4` as they are; a rowsafe refuses a manifest whose `schema` it does not know; unknown fields are ignored, so that
-//! fields may be added within a version; nobody rewrites a manifest.
+//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/5` as they are; a rowsafe refuses a
+//! manifest whose `schema` it does not know; unknown fields are ignored, so that fields may be added
+//! within a version; nobody rewrites a manifest.
 //!
 //! A snapshot of all rows is still written as version 1, which every rowsafe can restore. One that
 //! left out the rows of some tables is version 2: who knows version 1 only would ignore `kept` and
 //! take those tables for empty ones to be filled. One without an archive, because something else
-//! holds the rows, is version 3; one whose archive is a directory is version 4.
+//! holds the rows, is version 3. One whose archive is encrypted is version 4, with or without all
+//! rows: an older rowsafe would take the archive for a damaged one. One whose archive is a directory
+//! is version 5.
 
 use std::collections::BTreeSet;
 
@@ -29,8 +32,11 @@ const NARROW: &str = "rowsafe.snapshot/2";
 /// The version in which something else holds the rows, and there is no archive.
 pub const ELSEWHERE: &str = "rowsafe.snapshot/3";
 
+/// The version in which the archive is encrypted.
+pub const ENCRYPTED: &str = "rowsafe.snapshot/4";
+
 /// The version in which the archive is a directory.
-const DIRECTORY: &str = "rowsafe.snapshot/4";
+const DIRECTORY: &str = "rowsafe.snapshot/5";
 
 /// The scope of a snapshot that holds every row.
 pub const SCOPE_ALL: &str = "all";
@@ -45,7 +51,7 @@ pub const FILE: &str = "manifest.json";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this format: `rowsafe.snapshot/1`, `/2` where rows were left out, `/3` where
-    /// something else holds them.
+    /// something else holds them, `/4` where they are encrypted.
     pub schema: String,
     /// Short id, unique in the store.
     pub id: String,
@@ -164,12 +170,24 @@ pub struct Archive {
     pub dump_bytes: u64,
     /// SHA-256 of the file, in hex.
     pub sha256: String,
+    /// How the file is encrypted, where it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub encryption: Option<Encryption>,
     /// How long the dump took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
     /// What the server said that the kept tables occupy, in bytes: with `seconds` the rate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub table_bytes: Option<u64>,
+}
+
+/// How an archive is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// The format: `age-encryption.org/v1`.
+    pub format: String,
+    /// Whose identities open it. That it could be read back was proved with a key of the moment.
+    pub recipients: Vec<String>,
 }
 
 /// The proof of a verification.
@@ -306,7 +324,7 @@ impl Manifest {
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
         let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
-        if ![WHOLE, NARROW, ELSEWHERE, DIRECTORY].contains(&schema) {
+        if ![WHOLE, NARROW, ELSEWHERE, ENCRYPTED, DIRECTORY].contains(&schema) {
             let known = format!("`{WHOLE}` to `{DIRECTORY}`");
             return Err(told(format!("is of version `{schema}`, this rowsafe reads {known}"))
                 .hint("use the rowsafe that wrote it, or a newer one"));

@@ -5,6 +5,7 @@ pub mod copy;
 pub mod directory;
 pub mod dump;
 pub mod elsewhere;
+pub mod encryption;
 pub mod leave_out;
 pub mod manifest;
 pub mod parallel;

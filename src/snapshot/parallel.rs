@@ -38,7 +38,7 @@ pub async fn apply(
         return archive::apply(stored, invocation).await;
     }
     if let Some(directory) = stored.archive().directory() {
-        archive::refuse_damaged(stored, &directory).await?;
+        archive::refuse_damaged(stored).await?;
         return restore(with_jobs(invocation, jobs, &directory)).await;
     }
     let room = room_for(stored.manifest.archive.dump_bytes, near);
@@ -59,7 +59,9 @@ fn pays(manifest: &Manifest, tools: &Tools, jobs: usize) -> bool {
     let is_partitioned = manifest.tables.iter().any(|table| table.root.is_some());
     // A tool of several words may run where a file from here is not there.
     let is_local = tools.restore.len() == 1;
-    jobs > 1 && is_local && !is_partitioned && manifest.archive.dump_bytes >= PAYS_FROM
+    // What is encrypted does not lie about in clear.
+    let is_clear = manifest.archive.encryption.is_none();
+    jobs > 1 && is_local && is_clear && !is_partitioned && manifest.archive.dump_bytes >= PAYS_FROM
 }
 
 /// A temporary file where so many bytes find room; only its owner can read it.

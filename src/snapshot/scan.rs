@@ -97,7 +97,7 @@ pub fn copy_columns(statement: &str) -> Option<Vec<String>> {
     }
     let Some(mut rest) = rest.strip_prefix(" (") else {
         // A table without columns has no list.
-        return rest.starts_with(" FROM stdin").then(Vec::new);
+        return rest.trim_start().starts_with("FROM stdin").then(Vec::new);
     };
     let mut columns = Vec::new();
     while !rest.starts_with(')') {
@@ -173,6 +173,8 @@ mod tests {
         let odd = "COPY \"a.b\".\"t (x)\" (id, \"a, \"\"b)\", note) FROM stdin";
         assert_eq!(columns(odd), ["id", "a, \"b)", "note"]);
         assert!(columns("COPY public.none FROM stdin").is_empty());
+        // As pg_dump writes it.
+        assert!(columns("COPY public.none  FROM stdin").is_empty());
         assert_eq!(copy_columns("COPY public.t (id"), None);
     }
 

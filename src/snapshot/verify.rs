@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::archive::{self, Reading};
+use super::archive::{self, Extent};
 use super::dump::report_during;
 use super::manifest::{Archive, KeptTable, Verified};
 use super::scan::{Contents, Scan};
@@ -39,7 +39,7 @@ pub async fn verify(
 ) -> Result<Verification, Refusal> {
     let invocation = tools.restore_invocation().arg("--data-only").arg("--file=-");
     let read = Arc::new(AtomicU64::new(0));
-    let reading = archive::through(source, &invocation, Reading::Whole, Arc::clone(&read), scan);
+    let reading = archive::through(source, &invocation, Arc::clone(&read), Extent::Whole, scan);
     let ((contents, bytes), ended) =
         report_during(reading, || progress(read.load(Ordering::Relaxed))).await?;
     if !ended.status.success() {

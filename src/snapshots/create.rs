@@ -65,6 +65,7 @@ async fn take(
         connect_first(&request.run.target, &name, &options).await.map_err(Refusal::from)?;
     let asked = |error| refusal(Exit::DatabaseUnavailable, "ask the database who it is", error);
     let identity = identity::read(&client).await.map_err(asked)?;
+    let is_standby = identity.is_standby;
     let reached = Reached { label: target.label(), source: target.source.clone(), identity };
     observer.notice(Event::Connected(&reached));
     record.database = Some(reached);
@@ -84,7 +85,14 @@ async fn take(
     drop(client);
     let taking =
         Taking { request: run.taking(), journal, observer: &mut *observer, record: &mut *record };
-    let inventory = keep::take(taking, &scope).await?;
+    let inventory = keep::take(taking, &scope).await.map_err(|refusal| {
+        // There unlogged tables can't be read, and a dump may be cancelled by what is replayed.
+        if is_standby {
+            refusal.hint("it is a standby; --database can name the primary")
+        } else {
+            refusal
+        }
+    })?;
     tell_of_differences(run, &inventory, record);
     let kept = record.snapshot.as_ref().expect("what was taken is in the record");
     record.answer = Some(answer(kept, &run.store.place(), begun.elapsed()));
@@ -113,6 +121,12 @@ fn tell_of_differences(run: &RunRequest, inventory: &Inventory, record: &mut Rec
 }
 
 fn answer(kept: &Kept, place: &str, took: std::time::Duration) -> Answer {
+    if let Some(elsewhere) = &kept.elsewhere {
+        let (id, took) = (&kept.id, seconds(took));
+        let sentence = format!("snapshot {id} of everything: {}, {took}", elsewhere.said());
+        let hints = elsewhere.ways_back();
+        return Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints };
+    }
     let tables = if kept.tables == kept.of_tables {
         plural(kept.tables, "table")
     } else {

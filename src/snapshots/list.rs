@@ -21,7 +21,7 @@ pub struct ListRequest {
 
 /// Lists them; they are in the record.
 pub async fn list(request: &ListRequest, record: &mut Record) -> anyhow::Result<()> {
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let found = shelf::read(&request.store, &past).await?;
     record.shelf = found.into_iter().map(|on_shelf| on_shelf.item).collect();
     if let Some(name) = &request.database {
@@ -52,13 +52,13 @@ fn answer(request: &ListRequest, record: &Record) -> Answer {
         hints.push("another store is named with --store".to_owned());
     }
     if count(State::Damaged) > 0 {
-        sentence.push_str(&format!(", {} damaged", count(State::Damaged)));
+        sentence = format!("{sentence}, {} damaged", count(State::Damaged));
         hints.push(
             "a damaged one is never offered; look again: rowsafe snapshot verify ID".to_owned(),
         );
     }
     if count(State::HalfWritten) > 0 {
-        sentence.push_str(&format!(", {} half-written", count(State::HalfWritten)));
+        sentence = format!("{sentence}, {} half-written", count(State::HalfWritten));
     }
     Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints }
 }

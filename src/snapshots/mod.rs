@@ -26,7 +26,9 @@ pub fn known_damaged(journal: &Journal) -> Result<BTreeSet<String>, Refusal> {
 
 /// Starts the record of a command that takes, checks or removes snapshots.
 fn begin(journal: &Journal, record: &mut Record) -> Result<RunJournal, Refusal> {
-    let run = Run { action: Action::Snapshot, command: Vec::new(), database: None };
+    let command = format!("rowsafe {}", record.command);
+    let command = command.split(' ').map(str::to_owned).collect();
+    let run = Run { action: Action::Snapshot, command, database: None };
     let journal = journal.begin(&run)?;
     journal.id().clone_into(&mut record.run_id);
     Ok(journal)

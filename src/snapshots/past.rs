@@ -168,7 +168,9 @@ impl<'a> Told<'a> {
     fn take(&mut self, entry: &'a Entry) {
         match &entry.step {
             Step::Begun { action, .. } => self.action = *action,
-            Step::SnapshotVerified { id } => self.snapshot = Some(id),
+            Step::SnapshotVerified { id } | Step::SnapshotHeld { id, .. } => {
+                self.snapshot = Some(id);
+            }
             Step::ChildStarting => self.command_started = true,
             Step::Compared { verdict } => self.verdict = Some(verdict),
             Step::RestoreStarted { snapshot, into, .. } => self.restoring = Some((snapshot, into)),

@@ -59,7 +59,8 @@ pub async fn prune(
         .map(|on_shelf| {
             let item = &on_shelf.item;
             Shelved {
-                database: item.database(),
+                // What is held elsewhere stands for nothing that is kept here.
+                database: format!("{} {}", item.database(), item.holder().unwrap_or_default()),
                 is_whole: item.manifest.as_ref().is_some_and(crate::snapshot::Manifest::is_whole),
                 taken: item.taken.as_second(),
                 state: item.state,

@@ -47,6 +47,7 @@ impl Scratch {
     pub async fn make(target: &Target, manifest: &Manifest, name: String) -> Result<Self, Refusal> {
         let asked = |error| refusal(Exit::DatabaseUnavailable, "look for scratch databases", error);
         let client = beside::maintenance(target).await?;
+        refuse_standby(&client, target).await?;
         drop_left_behind(&client).await.map_err(asked)?;
         client
             .execute("SELECT pg_advisory_lock($1, $2)", &[&LOCK, &number(&name)])
@@ -114,6 +115,17 @@ impl Scratch {
                 .hint(format!("DROP DATABASE {};", quote(name)))
         })
     }
+}
+
+async fn refuse_standby(client: &Client, target: &Target) -> Result<(), Refusal> {
+    let asked = |error| refusal(Exit::DatabaseUnavailable, "ask whether it is a standby", error);
+    let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(asked)?;
+    if !row.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let message = format!("{} is a standby: no database can be made there", target.label());
+    Err(Refusal::new(Exit::DatabaseUnavailable, message)
+        .hint("any other server will do: name one with --database"))
 }
 
 async fn drop_database(client: &Client, name: &str) -> Result<(), tokio_postgres::Error> {

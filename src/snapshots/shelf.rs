@@ -6,7 +6,9 @@ use super::past::Past;
 use crate::hint::Refusal;
 use crate::journal::{Journal, Process};
 use crate::record::shelf::{Item, Proofs};
+use crate::record::{Kept, Record};
 use crate::retention::State;
+use crate::snapshot::Manifest;
 use crate::snapshot::store::{Entry, Remains, Store, Stored};
 
 /// A snapshot with the means to read it, where it is one.
@@ -21,6 +23,14 @@ pub struct OnShelf {
 pub fn past(journal: &Journal) -> Result<Past, Refusal> {
     let history = journal.read()?;
     Ok(Past::of(&history, &Process::current(), Timestamp::now()))
+}
+
+/// The same for who only looks: what the journal can't say keeps nobody from finding a snapshot.
+pub fn past_or_nothing(journal: &Journal, record: &mut Record) -> Past {
+    past(journal).unwrap_or_else(|refusal| {
+        record.warnings.push(format!("when snapshots were verified is not known: {refusal}"));
+        Past::default()
+    })
 }
 
 /// Everything that is there: snapshots newest first, then what is none.
@@ -42,8 +52,9 @@ pub fn of(stored: Stored, past: &Past) -> OnShelf {
         bytes: manifest.archive.bytes,
         state: if problem.is_some() { State::Damaged } else { State::Good },
         problem,
-        proofs: Proofs { read_back: proofs.read_back.or(manifest.verified_at()), ..proofs },
+        proofs: Proofs { read_back: proofs.read_back.or(first_proof(manifest)), ..proofs },
         held: past.held(&manifest.id, &manifest.database.name),
+        kept: Some(Kept::of(manifest, stored.location())),
         manifest: Some(manifest.clone()),
         decision: None,
         checked: None,
@@ -51,9 +62,17 @@ pub fn of(stored: Stored, past: &Past) -> OnShelf {
     OnShelf { item, stored: Some(stored) }
 }
 
+/// When it was read back as it was taken, or found to be where it is held.
+fn first_proof(manifest: &Manifest) -> Option<Timestamp> {
+    match &manifest.elsewhere {
+        Some(elsewhere) => elsewhere.verified_at,
+        None => Some(manifest.verified.at),
+    }
+}
+
 fn of_entry(entry: Entry, past: &Past) -> OnShelf {
     match entry {
-        Entry::Complete(stored) => of(stored, past),
+        Entry::Complete(stored) => of(*stored, past),
         Entry::HalfWritten(remains) => {
             of_remains(&remains, State::HalfWritten, "it was never finished".to_owned(), past)
         }
@@ -75,6 +94,7 @@ fn of_remains(remains: &Remains, state: State, problem: String, past: &Past) -> 
         state,
         problem: Some(problem),
         manifest: None,
+        kept: None,
         proofs: Proofs::default(),
         // Whose it is can't be read: rows that were put back may be of another database.
         held: past.held(&remains.id, ""),

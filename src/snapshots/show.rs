@@ -5,7 +5,6 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::Journal;
 use crate::record::{Answer, Kept, Record, Verdict};
-use crate::retention::State;
 use crate::snapshot::Store;
 use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::plural;
@@ -24,7 +23,7 @@ pub struct ShowRequest {
 /// Shows it; it is in the record.
 pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<()> {
     let stored = request.store.find(&request.snapshot).await?;
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let item = shelf::of(stored, &past).item;
     let manifest = item.manifest.as_ref().expect("what was found has a manifest");
     let (id, name) = (&item.id, &manifest.database.name);
@@ -36,29 +35,25 @@ pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<
         .hint(format!("look again: rowsafe snapshot verify {id}"))
         .into());
     }
-    let kept = plural(manifest.rows(), "row");
-    let sentence = if let Some(elsewhere) = &manifest.elsewhere {
-        format!("snapshot {id} of {name} is {}", elsewhere.said())
-    } else if manifest.scope == SCOPE_ALL {
-        format!("snapshot {id} holds all of {name}: {kept}")
+    let kept = Kept::of(manifest, item.location.clone());
+    let rows = plural(kept.rows, "row");
+    let sentence = if manifest.scope == SCOPE_ALL {
+        format!("snapshot {id} holds all of {name}: {rows}")
     } else {
-        format!("snapshot {id} holds some tables of {name}: {kept}")
+        format!("snapshot {id} holds some tables of {name}: {rows}")
     };
     let into = format!("{name}_{id}");
-    let in_store = || {
-        vec![
-            format!("put rows back: rowsafe restore {id}"),
-            format!(
-                "all of it, beside the database: rowsafe restore {id} --into {}",
-                shell_words::quote(&into)
-            ),
-            format!("is it still good: rowsafe snapshot verify {id} --restore"),
-        ]
-    };
-    let hints = manifest.elsewhere.as_ref().map_or_else(in_store, |it| it.ways_back());
-    record.snapshot = Some(Kept::of(manifest, item.location.clone()));
+    let hints = vec![
+        format!("put rows back: rowsafe restore {id}"),
+        format!(
+            "all of it, beside the database: rowsafe restore {id} --into {}",
+            shell_words::quote(&into)
+        ),
+        format!("is it still good: rowsafe snapshot verify {id} --restore"),
+    ];
+    let hints = manifest.elsewhere.as_ref().map_or(hints, |it| it.ways_back());
+    record.snapshot = Some(kept);
     record.answer = Some(Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints });
-    debug_assert!(item.state == State::Good);
     record.shelf = vec![item];
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::{Journal, Proof, RunJournal, Step};
-use crate::record::shelf::Checked;
+use crate::record::shelf::{Checked, Proofs};
 use crate::record::{Answer, Record, Verdict};
 use crate::retention::State;
 use crate::snapshot::store::{Store, Stored};
@@ -46,29 +46,45 @@ pub async fn verify(
     observer: &mut dyn Observer,
     record: &mut Record,
 ) -> anyhow::Result<()> {
-    let past = shelf::past(&request.journal)?;
+    let past = shelf::past_or_nothing(&request.journal, record);
     let chosen = choose(request, &past).await?;
     let tool = tools::version(&request.tools.restore).await?;
     for on_shelf in chosen {
         let OnShelf { mut item, stored } = on_shelf;
         match stored {
-            // Of what something else holds there is nothing here to look at.
-            Some(stored) if stored.manifest.elsewhere.is_some() => continue,
-            Some(stored) => {
+            // Whoever holds it is asked by its own means.
+            Some(stored) if item.holder().is_some() && !request.snapshots.is_empty() => {
+                return Err(held_elsewhere(&stored).into());
+            }
+            Some(stored) if item.holder().is_none() => {
                 let (checked, is_damaged) =
                     look(request, &stored, &tool, signals, observer, record).await?;
                 item.state = if is_damaged { State::Damaged } else { State::Good };
                 item.problem.clone_from(&checked.problem);
+                note_proofs(&mut item.proofs, &checked, is_damaged);
                 item.checked = Some(checked);
             }
-            // What the listing says of it is all that there is to be said.
+            // It may be at work, and is not offered anyway.
             None if item.state == State::HalfWritten => continue,
-            None => {}
+            // What the listing says of it is all that there is to be said.
+            _ => {}
         }
         record.shelf.push(item);
     }
     record.answer = Some(answer(request, record));
     Ok(())
+}
+
+/// What is known from now on.
+fn note_proofs(proofs: &mut Proofs, checked: &Checked, is_damaged: bool) {
+    let now = Some(jiff::Timestamp::now());
+    if !is_damaged {
+        proofs.read_back = now;
+    }
+    if checked.is_restored {
+        proofs.not_restored.clone_from(&checked.problem);
+        proofs.restored = if checked.problem.is_none() { now } else { proofs.restored };
+    }
 }
 
 async fn choose(request: &VerifyRequest, past: &Past) -> Result<Vec<OnShelf>, Refusal> {
@@ -78,7 +94,6 @@ async fn choose(request: &VerifyRequest, past: &Past) -> Result<Vec<OnShelf>, Re
     let mut chosen: Vec<OnShelf> = Vec::new();
     for id in &request.snapshots {
         let found = request.store.find(id).await.map_err(|refusal| not_found(id, refusal))?;
-        found.manifest.refuse_elsewhere()?;
         if chosen.iter().all(|on_shelf| on_shelf.item.id != found.manifest.id) {
             chosen.push(shelf::of(found, past));
         }
@@ -88,7 +103,9 @@ async fn choose(request: &VerifyRequest, past: &Past) -> Result<Vec<OnShelf>, Re
 
 /// One that is there and can't be read is not as it should be; one that is not there was mistyped.
 fn not_found(id: &str, refusal: Refusal) -> Refusal {
-    let is_unknown = refusal.to_string().starts_with(&format!("no snapshot `{id}`"));
+    let said = refusal.to_string();
+    let is_unknown = said.starts_with(&format!("no snapshot `{id}`"))
+        || said.starts_with("there is no snapshot");
     if is_unknown { refusal } else { refusal.with_exit(Exit::SnapshotFailed) }
 }
 
@@ -135,6 +152,13 @@ async fn looked(
     let checked = restore(request, stored, target, journal, signals).await?;
     note(journal, stored, Proof::Restored, &checked)?;
     Ok((checked, false))
+}
+
+/// What the store does not hold can't be read.
+fn held_elsewhere(stored: &Stored) -> Refusal {
+    let said = stored.manifest.elsewhere.as_ref().map(|it| it.said()).unwrap_or_default();
+    let id = &stored.manifest.id;
+    Refusal::new(Exit::SnapshotFailed, format!("snapshot {id} can't be read here: it is {said}"))
 }
 
 fn stopped(signal: i32) -> Refusal {
@@ -259,11 +283,22 @@ fn answer(request: &VerifyRequest, record: &Record) -> Answer {
             ],
         };
     }
+    let elsewhere = record.shelf.iter().filter(|item| item.holder().is_some()).count() as u64;
+    let all = all - elsewhere;
+    let not_looked_at = match elsewhere {
+        0 => String::new(),
+        _ => format!("; {} held elsewhere and not looked at", plural(elsewhere, "snapshot")),
+    };
+    let (verdict, exit) = match all {
+        // Whoever has nothing has nothing that is good.
+        0 => (Verdict::Error, Exit::SnapshotFailed),
+        _ => (Verdict::Ok, Exit::Ok),
+    };
     let sentence = match all {
-        0 => format!("there is no snapshot in {}", request.store.place()),
-        _ => format!("{} good, {how}", plural(all, "snapshot")),
+        0 => format!("there is no snapshot in {}{not_looked_at}", request.store.place()),
+        _ => format!("{} good, {how}{not_looked_at}", plural(all, "snapshot")),
     };
     let hints =
         if all == 0 { vec!["take one: rowsafe snapshot create".to_owned()] } else { Vec::new() };
-    Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints }
+    Answer { verdict, exit, sentence, hints }
 }

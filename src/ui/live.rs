@@ -31,6 +31,7 @@ enum Phase {
     Counting,
     Comparing,
     Staging,
+    Inserting,
     Dumping,
     Verifying,
 }
@@ -129,6 +130,10 @@ impl Observer for Live<'_> {
             Event::Staging { done, total } => {
                 self.show(Phase::Staging, "read");
                 self.progress.update(done as u64, total as u64, 0);
+            }
+            Event::Inserting { done, total } => {
+                self.show(Phase::Inserting, "restore");
+                self.progress.update(done, total, 0);
             }
             Event::Restoring { what, rows } => {
                 self.say("restore", &format!("{what}  {} rows put back", grouped(rows)));

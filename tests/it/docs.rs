@@ -59,7 +59,7 @@ fn every_link_leads_somewhere() {
 fn every_flag_that_is_shown_exists() {
     let commands = rowsafe::cli::reference::markdown();
     let line = regex::Regex::new(
-        r"(?m)^\s*(?:\$ )?rowsafe (doctor|run|check|restore|config|explain|init)\b([^\n]*)",
+        r"(?m)^\s*(?:\$ )?rowsafe (doctor|run|check|restore|diff|incident|config|explain|init|snapshot)\b([^\n]*)",
     )
     .unwrap();
     let flag = regex::Regex::new(r"--[a-z][a-z-]+").unwrap();

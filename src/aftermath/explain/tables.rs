@@ -17,6 +17,8 @@ enum Way {
     Truncated,
     /// Its file is the one it was: its rows were deleted.
     Deleted,
+    /// It is unlogged and empty, and nothing was deleted from it.
+    Reset,
     /// The database is another one, which explains it.
     Elsewhere,
 }
@@ -34,6 +36,7 @@ impl Case<'_> {
         found.extend(self.recreated(&of(Way::Recreated)));
         found.extend(self.truncated(&of(Way::Truncated)));
         found.extend(rolled_back(&of(Way::Truncated)));
+        found.extend(reset(&of(Way::Reset)));
         found.extend(self.deleted(&of(Way::Deleted)));
         if self.tables.iter().any(Judged::misses) {
             found.extend(self.newer());
@@ -253,8 +256,11 @@ impl Case<'_> {
 
 /// What took the rows of a table away.
 fn went(table: &Judged) -> Way {
-    let Some(there) = &table.trace.there else { return Way::Dropped };
     let then = table.trace.recorded.first();
+    let Some(there) = &table.trace.there else {
+        let is_here = then.is_some_and(|then| then.is_here);
+        return if is_here { Way::Dropped } else { Way::Elsewhere };
+    };
     if table.expected.as_ref().is_some_and(|expected| expected.source != Source::Statistics)
         && let Some(then) = then
     {
@@ -264,6 +270,9 @@ fn went(table: &Judged) -> Way {
         if then.oid != there.oid {
             return Way::Recreated;
         }
+    }
+    if there.is_unlogged && there.deleted == 0 && table.found() == Some(0) {
+        return Way::Reset;
     }
     let is_same = |filenode: u32| filenode == there.filenode;
     let known = table.trace.recorded.iter().filter(|then| then.is_here && then.oid == there.oid);
@@ -277,6 +286,24 @@ fn went(table: &Judged) -> Way {
         return Way::Deleted;
     }
     Way::Truncated
+}
+
+/// Unlogged tables are emptied when the server comes up after a crash, or from a base backup.
+fn reset(tables: &[&Judged]) -> Option<Explanation> {
+    let mut found = explained(
+        "unlogged",
+        format!("a crash of the server: {} unlogged, and empty after it", are(tables)),
+        Likelihood::Likely,
+        tables,
+        vec!["nothing is known to have been deleted from them".to_owned()],
+    )?;
+    found.against.push("TRUNCATE leaves the same traces in an unlogged table".to_owned());
+    Some(found)
+}
+
+fn are(tables: &[&Judged]) -> String {
+    let is = if tables.len() == 1 { "is" } else { "are" };
+    format!("{} {is}", listed(tables))
 }
 
 /// Inserts that failed, where there is no record and the file says nothing.

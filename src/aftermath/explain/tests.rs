@@ -1,6 +1,6 @@
 use super::{Case, Explanation, Likelihood};
 use crate::aftermath::{
-    Judged, Key, Recorded, Remembered, Rows, Source, There, Trace, Whole, judge,
+    Judged, Key, Presence, Recorded, Remembered, Rows, Sameness, Source, There, Trace, Whole, judge,
 };
 use crate::text::QualifiedName;
 
@@ -167,13 +167,13 @@ fn the_database_itself() {
         trace.recorded[0].is_here = false;
         vec![trace]
     };
-    let whole = Whole { is_other_server: true, ..Whole::default() };
+    let whole = Whole { sameness: Sameness::OtherServer, ..Whole::default() };
     assert_eq!(kinds(whole, elsewhere()), [("new-data-directory", Likely)]);
-    let whole = Whole { is_recreated: true, ..Whole::default() };
+    let whole = Whole { sameness: Sameness::Recreated, ..Whole::default() };
     assert_eq!(kinds(whole, elsewhere()), [("database-recreated", Likely)]);
-    let whole = Whole { is_older: true, ..Whole::default() };
+    let whole = Whole { sameness: Sameness::Older, ..Whole::default() };
     assert_eq!(kinds(whole, Vec::new()), [("older-backup", Likely)]);
-    let whole = Whole { is_missing: true, ..Whole::default() };
+    let whole = Whole { presence: Presence::Missing, ..Whole::default() };
     assert_eq!(
         kinds(whole.clone(), Vec::new()),
         [("database-dropped", Possible), ("new-data-directory", Possible)]
@@ -188,4 +188,16 @@ fn the_database_itself() {
         kinds(Whole::default(), bare),
         [("database-made-anew", Possible), ("never-here", Possible)]
     );
+}
+
+#[test]
+fn an_unlogged_table_is_emptied_by_a_crash() {
+    let kind = |is_unlogged, deleted, kind: &str| {
+        let mut trace = on_record(table(1, 0, deleted, 0), 40, 1);
+        trace.there.as_mut().unwrap().is_unlogged = is_unlogged;
+        Traces::of([trace, table(2, 10, 0, 10)]).kind(kind)
+    };
+    assert_eq!((kind(true, 0, "unlogged"), kind(true, 0, "delete")), (Some(Likely), None));
+    assert_eq!(kind(true, 40, "unlogged"), None);
+    assert_eq!(kind(false, 0, "unlogged"), None);
 }

@@ -1,42 +1,40 @@
 //! Explanations for the whole database: it is not there, or not the one that it was.
 
 use super::{Case, Explanation, Likelihood};
-use crate::aftermath::Judged;
+use crate::aftermath::{Judged, Sameness};
 use crate::text::number::plural;
 
 impl Case<'_> {
     pub(super) fn of_the_whole(&self) -> Vec<Explanation> {
         let whole = self.whole;
         let mut found = Vec::new();
-        if whole.is_other_server {
-            found.push(self.told(
+        match whole.sameness {
+            Sameness::Same => {}
+            Sameness::OtherServer => found.push(self.told(
                 "new-data-directory",
                 "the server came back on another data directory or volume, or another server \
                  answers at this address",
                 Likelihood::Likely,
                 &["a planned move or upgrade to another server looks the same"],
-            ));
-        }
-        if whole.is_recreated {
-            found.push(self.told(
+            )),
+            Sameness::Recreated => found.push(self.told(
                 "database-recreated",
                 "the database was dropped and created again on the same server",
                 Likelihood::Likely,
                 &["a restore with --clean --create or a swap by rename looks the same"],
-            ));
-        }
-        if whole.is_older {
-            found.push(self.told(
+            )),
+            Sameness::Older => found.push(self.told(
                 "older-backup",
-                "the server was put back to an older state, as from a backup or a snapshot of its disk",
+                "the server was put back to an older state, as from a backup or a snapshot of its \
+                 disk",
                 Likelihood::Likely,
                 &[],
-            ));
+            )),
         }
-        if whole.is_missing && !whole.is_another() {
+        if whole.is_missing() && !whole.is_another() {
             found.extend(self.gone());
         }
-        if !whole.is_missing && !whole.is_another() && !whole.is_unreachable {
+        if !whole.is_missing() && !whole.is_another() && !whole.is_unreachable() {
             found.extend(self.bare());
         }
         found

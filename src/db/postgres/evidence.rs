@@ -40,7 +40,8 @@ SELECT c.oid, n.nspname::text, c.relname::text,
        extract(epoch FROM greatest(s.last_vacuum, s.last_autovacuum))::int8,
        extract(epoch FROM greatest(s.last_analyze, s.last_autoanalyze))::int8,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
-       row_security_active(c.oid)
+       row_security_active(c.oid),
+       c.relpersistence = 'u'
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
@@ -80,6 +81,7 @@ fn seen(row: &tokio_postgres::Row) -> Seen {
         was_analyzed: row.get(14),
         vacuumed_at: row.get(15),
         analyzed_at: row.get(16),
+        is_unlogged: row.get(19),
         is_of_tool: is_of_tool(&name),
     };
     let hidden = match (row.get(17), row.get(18)) {

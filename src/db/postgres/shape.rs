@@ -20,6 +20,8 @@ pub struct Shape {
     pub root: Option<u32>,
     /// Whether the role may do with it what its owner may.
     pub is_ours: bool,
+    /// Whether rows can be left out on conflict: no unique constraint of it is checked later.
+    pub takes_on_conflict: bool,
     /// Its columns, by attnum.
     pub columns: Vec<Column>,
     /// Unique indexes over plain columns; the primary key comes first.
@@ -60,7 +62,7 @@ pub struct Unique {
     pub columns: Vec<i16>,
     /// For each column the operator that says whether two values are the same.
     pub operators: Vec<String>,
-    /// Whether rows can be known by it: checked at once, without NULLs.
+    /// Whether rows can be known by it: it holds no NULLs.
     pub is_key: bool,
 }
 
@@ -105,7 +107,8 @@ impl Shape {
 const TABLES: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p',
            CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid END,
-           pg_has_role(c.relowner, 'USAGE')
+           pg_has_role(c.relowner, 'USAGE'),
+           NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND NOT i.indimmediate)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384
        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
@@ -137,7 +140,7 @@ const UNIQUES: &str = "
                    JOIN pg_operator o ON o.oid = m.amopopr
                    JOIN pg_namespace n ON n.oid = o.oprnamespace
                   ORDER BY p.at),
-           i.indimmediate AND NOT EXISTS (
+           NOT EXISTS (
                SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) key(attnum)
                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum
                 WHERE NOT a.attnotnull)
@@ -207,6 +210,7 @@ pub async fn read(client: &Client) -> Result<Vec<Shape>, Error> {
             is_partitioned: row.get(3),
             root: row.get(4),
             is_ours: row.get(5),
+            takes_on_conflict: row.get(6),
             columns: columns.remove(&oid).unwrap_or_default(),
             uniques: uniques.remove(&oid).unwrap_or_default(),
             references: references.remove(&oid).unwrap_or_default(),

@@ -145,7 +145,7 @@ fn entry(name: &str, path: &Path) -> Option<Entry> {
     if let Some(why) = manifest.objection(name, found) {
         return damaged(Some(manifest.created_at), why);
     }
-    Some(Entry::Complete(Stored { location, archive: Source { path: archive }, manifest }))
+    Some(Entry::Complete(Box::new(Stored { location, archive: Source::file(archive), manifest })))
 }
 
 fn remains(id: &str, path: &Path) -> Remains {
@@ -165,6 +165,11 @@ impl Partial {
     /// Where to write.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The directory of the store.
+    pub fn store(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
     }
 
     /// A new file in it.

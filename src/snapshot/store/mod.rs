@@ -3,7 +3,11 @@
 //! A snapshot is there when it has been verified and published, and not a moment before: what is
 //! half-written or damaged is listed as that, and never offered.
 
+mod bucket;
 mod local;
+mod location;
+mod transfer;
+mod trouble;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,23 +16,35 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use super::Manifest;
+use super::encryption::Keys;
 use super::manifest::Archive;
+use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::text::number;
+use bucket::Bucket;
 use local::Directory;
+
+pub use location::Location;
 
 /// A place for snapshots.
 #[derive(Debug, Clone)]
 pub struct Store {
-    directory: Directory,
+    place: Place,
+    keys: Keys,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Directory(Directory),
+    Bucket(Bucket),
 }
 
 /// What stands in a store under one id.
 #[derive(Debug)]
 pub enum Entry {
     /// A verified snapshot.
-    Complete(Stored),
+    Complete(Box<Stored>),
     /// One that is being written or removed at this moment, or never was to its end.
     HalfWritten(Remains),
     /// One whose manifest can't be read, or whose archive is not the one that was written.
@@ -71,13 +87,27 @@ pub struct Damaged {
 /// A snapshot that is being written; what is left of it goes when it is dropped unpublished.
 #[derive(Debug)]
 pub struct Partial {
-    inner: local::Partial,
+    kind: PartialKind,
+    keys: Option<Keys>,
+}
+
+#[derive(Debug)]
+enum PartialKind {
+    Local(local::Partial),
+    Remote(bucket::Partial),
 }
 
 /// An archive that can be read, as often as one likes.
 #[derive(Debug, Clone)]
 pub struct Source {
-    path: PathBuf,
+    kind: SourceKind,
+    keys: Option<Keys>,
+}
+
+#[derive(Debug, Clone)]
+enum SourceKind {
+    File(PathBuf),
+    Object { bucket: Bucket, path: object_store::path::Path, bytes: u64 },
 }
 
 /// The bytes of an archive, for a thread that may block.
@@ -85,7 +115,12 @@ pub type Reader = Box<dyn Read + Send>;
 
 /// Takes the bytes of an archive, from a thread that may block.
 pub struct Sink {
-    file: std::fs::File,
+    kind: SinkKind,
+}
+
+enum SinkKind {
+    File(std::fs::File),
+    Upload(transfer::UploadSink),
 }
 
 /// What has to be awaited beside a [`Sink`] or a [`Reader`], or its bytes go nowhere.
@@ -94,23 +129,49 @@ pub type Pump = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 impl Store {
     /// The store in a directory; nothing is made until something is kept.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: Directory::at(directory.into()) }
+        Self { place: Place::Directory(Directory::at(directory.into())), keys: Keys::default() }
+    }
+
+    /// The store at a location; an object store's credentials are in the environment.
+    pub fn open(location: &Location, environment: &Environment) -> Result<Self, Refusal> {
+        match location {
+            Location::Directory(path) => Ok(Self::at(path)),
+            Location::Bucket(url) => {
+                let bucket = Bucket::open(url.clone(), environment)?;
+                Ok(Self { place: Place::Bucket(bucket), keys: Keys::default() })
+            }
+        }
+    }
+
+    /// The same with what its archives are encrypted to and opened with.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Where it is, for people.
     pub fn place(&self) -> String {
-        self.directory.path().display().to_string()
+        match &self.place {
+            Place::Directory(directory) => directory.path().display().to_string(),
+            Place::Bucket(bucket) => bucket.url().to_string(),
+        }
     }
 
     /// Its directory, where it is one.
     pub fn directory(&self) -> Option<&Path> {
-        Some(self.directory.path())
+        match &self.place {
+            Place::Directory(directory) => Some(directory.path()),
+            Place::Bucket(_) => None,
+        }
     }
 
     /// Makes what has to be there, so that a bad place fails before any work.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
     pub async fn prepare(&self) -> Result<(), Refusal> {
-        self.directory.prepare().map_err(|error| {
+        let prepared = match &self.place {
+            Place::Directory(directory) => directory.prepare(),
+            Place::Bucket(bucket) => return bucket.prepare().await,
+        };
+        prepared.map_err(|error| {
             let message = format!("the snapshot store `{}` can't be used: {error}", self.place());
             Refusal::new(Exit::SnapshotFailed, message).hint("choose another place with --store")
         })
@@ -118,7 +179,8 @@ impl Store {
 
     /// Refuses when less than `needed` bytes are free on its disk.
     pub fn refuse_without_space(&self, needed: u64) -> Result<(), Refusal> {
-        let free = self.directory.free_bytes().map_err(|error| {
+        let Place::Directory(directory) = &self.place else { return Ok(()) };
+        let free = directory.free_bytes().map_err(|error| {
             let message = format!("free space of `{}`: {error}", self.place());
             Refusal::new(Exit::SnapshotFailed, message)
         })?;
@@ -140,23 +202,40 @@ impl Store {
     /// Bytes that this user may still write there, even before anything was made there; `None`
     /// where no disk sets a limit.
     pub fn free_space(&self) -> Option<io::Result<u64>> {
-        Some(self.directory.free_bytes_there())
+        match &self.place {
+            Place::Directory(directory) => Some(directory.free_bytes_there()),
+            Place::Bucket(_) => None,
+        }
     }
 
     /// Starts a snapshot.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
     pub async fn begin(&self, id: &str) -> Result<Partial, Refusal> {
-        let begun = self.directory.begin(id);
-        begun.map(|inner| Partial { inner }).map_err(|error| unwritable(&self.place(), &error))
+        let kind = match &self.place {
+            Place::Directory(directory) => {
+                let begun = directory.begin(id);
+                PartialKind::Local(begun.map_err(|error| unwritable(&self.place(), &error))?)
+            }
+            Place::Bucket(bucket) => PartialKind::Remote(bucket.begin(id).await?),
+        };
+        let keys = self.keys.encryption().map(|_| self.keys.clone());
+        Ok(Partial { kind, keys })
     }
 
     /// Everything that is there: snapshots newest first, then what is none, oldest first.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
     pub async fn entries(&self) -> Result<Vec<Entry>, Refusal> {
-        let mut entries = self.directory.entries().map_err(|error| {
-            let message = format!("`{}` can't be listed: {error}", self.place());
-            Refusal::new(Exit::NoAnswer, message)
-        })?;
+        let mut entries = match &self.place {
+            Place::Directory(directory) => directory.entries().map_err(|error| {
+                let message = format!("`{}` can't be listed: {error}", self.place());
+                Refusal::new(Exit::NoAnswer, message)
+            })?,
+            Place::Bucket(bucket) => bucket.entries().await?,
+        };
+        for entry in &mut entries {
+            if let Entry::Complete(stored) = entry {
+                let encryption = &stored.manifest.archive.encryption;
+                stored.archive.keys = encryption.as_ref().map(|_| self.keys.clone());
+            }
+        }
         entries.sort_by_key(|entry| match entry {
             Entry::Complete(stored) => {
                 (0, std::cmp::Reverse(Some(stored.manifest.created_at)), None)
@@ -173,7 +252,7 @@ impl Store {
         let mut found = Vec::new();
         for entry in self.entries().await? {
             match entry {
-                Entry::Complete(stored) => found.push(stored),
+                Entry::Complete(stored) => found.push(*stored),
                 Entry::Damaged(broken) => damaged(broken.why),
                 Entry::HalfWritten(_) => {}
             }
@@ -199,7 +278,7 @@ impl Store {
                 format!("`{id}` is the beginning of {count} snapshots"),
             )
             .hint("write more of the id")),
-            (Some(Entry::Complete(stored)), _) => Ok(stored),
+            (Some(Entry::Complete(stored)), _) => Ok(*stored),
             (Some(Entry::Damaged(broken)), _) => Err(broken.why),
             (Some(Entry::HalfWritten(remains)), _) => Err(unfinished(&remains)),
             (None, Some(Entry::HalfWritten(remains))) => Err(unfinished(remains)),
@@ -212,7 +291,7 @@ impl Store {
         let mut broken: Vec<Damaged> = Vec::new();
         for entry in entries {
             match entry {
-                Entry::Complete(stored) => drop(newest.get_or_insert(stored)),
+                Entry::Complete(stored) => drop(newest.get_or_insert(*stored)),
                 Entry::Damaged(damaged) => broken.push(damaged),
                 Entry::HalfWritten(_) => {}
             }
@@ -232,19 +311,19 @@ impl Store {
 
     /// Removes what stands under this whole id, complete or not. From its first step on it is not
     /// offered any more; what is broken off is removed by doing it again.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
     pub async fn remove(&self, id: &str) -> Result<(), Refusal> {
         if id.is_empty() || id.starts_with('.') || id.contains('/') {
             return Err(self.unknown(id));
         }
-        match self.directory.remove(id) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.unknown(id)),
-            Err(error) => {
-                let message = format!("snapshot {id} in `{}`: {error}", self.place());
-                Err(Refusal::new(Exit::NoAnswer, message).hint("remove it again"))
-            }
-        }
+        let was_there = match &self.place {
+            Place::Directory(directory) => directory.remove(id).map_err(|error| {
+                let place = self.place();
+                let message = format!("snapshot {id} can't be removed, in `{place}`: {error}");
+                Refusal::new(Exit::NoAnswer, message).hint("remove it again")
+            })?,
+            Place::Bucket(bucket) => bucket.remove(id).await?,
+        };
+        if was_there { Ok(()) } else { Err(self.unknown(id)) }
     }
 
     fn unknown(&self, id: &str) -> Refusal {
@@ -298,75 +377,133 @@ impl Stored {
 impl Partial {
     /// Where it is, for people.
     pub fn location(&self) -> String {
-        self.inner.directory().display().to_string()
+        match &self.kind {
+            PartialKind::Local(partial) => partial.directory().display().to_string(),
+            PartialKind::Remote(partial) => partial.location(),
+        }
     }
 
     /// Where the store is, for people.
     pub fn place(&self) -> String {
-        let directory = self.inner.directory();
-        directory.parent().unwrap_or(directory).display().to_string()
+        match &self.kind {
+            PartialKind::Local(partial) => partial.store().display().to_string(),
+            PartialKind::Remote(partial) => partial.place(),
+        }
     }
 
-    /// Where a program may write files of its own, where that is possible.
+    /// Where a program may write files of its own: a directory that is not to be encrypted.
     pub fn directory(&self) -> Option<&Path> {
-        Some(self.inner.directory())
+        match &self.kind {
+            PartialKind::Local(partial) if self.keys.is_none() => Some(partial.directory()),
+            PartialKind::Local(_) | PartialKind::Remote(_) => None,
+        }
     }
 
-    /// Takes the archive under this name.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
-    pub async fn writer(&self, name: &str) -> Result<(Sink, Pump), Refusal> {
-        let created = self.inner.create(name);
-        let file = created.map_err(|error| unwritable(&self.place(), &error))?;
-        Ok((Sink { file }, Box::pin(std::future::ready(Ok(())))))
+    /// What the archive has to be encrypted with, where it has to.
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
+    /// Takes the archive under this name, of about so many bytes.
+    pub async fn writer(&self, name: &str, expected: u64) -> Result<(Sink, Pump), Refusal> {
+        match &self.kind {
+            PartialKind::Local(partial) => {
+                let created = partial.create(name);
+                let file = created.map_err(|error| unwritable(&self.place(), &error))?;
+                Ok((Sink { kind: SinkKind::File(file) }, idle()))
+            }
+            PartialKind::Remote(partial) => {
+                let (sink, pump) = partial.writer(name, expected).await?;
+                Ok((Sink { kind: SinkKind::Upload(sink) }, pump))
+            }
+        }
     }
 
     /// What was written of the archive.
     pub fn archive(&self, archive: &Archive) -> Source {
-        Source { path: self.inner.directory().join(&archive.file) }
+        let source = match &self.kind {
+            PartialKind::Local(partial) => Source::file(partial.directory().join(&archive.file)),
+            PartialKind::Remote(partial) => partial.archive(&archive.file, archive.bytes),
+        };
+        Source { keys: self.keys.clone(), ..source }
     }
 
     /// Writes the manifest and gives the snapshot its name: from now on it is there. Says where.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
     pub async fn publish(self, manifest: &Manifest) -> Result<String, Refusal> {
-        let place = self.place();
-        let published = self.inner.publish(manifest);
-        let path = published.map_err(|error| unwritable(&place, &error))?;
-        Ok(path.display().to_string())
+        match self.kind {
+            PartialKind::Local(partial) => {
+                let place = partial.store().display().to_string();
+                let published = partial.publish(manifest);
+                let path = published.map_err(|error| unwritable(&place, &error))?;
+                Ok(path.display().to_string())
+            }
+            PartialKind::Remote(partial) => partial.publish(manifest).await,
+        }
     }
+}
+
+/// Nothing to do beside a file.
+fn idle() -> Pump {
+    Box::pin(std::future::ready(Ok(())))
 }
 
 impl Source {
     /// Its directory, where it is one: pg_restore reads that by itself.
     pub fn directory(&self) -> Option<PathBuf> {
-        self.path.is_dir().then(|| self.path.clone())
+        match &self.kind {
+            SourceKind::File(path) => path.is_dir().then(|| path.clone()),
+            SourceKind::Object { .. } => None,
+        }
+    }
+
+    fn file(path: PathBuf) -> Self {
+        Self { kind: SourceKind::File(path), keys: None }
+    }
+
+    /// What opens it, where it is encrypted.
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
     }
 
     /// Where it is, for people.
     pub fn location(&self) -> String {
-        self.path.display().to_string()
+        match &self.kind {
+            SourceKind::File(path) => path.display().to_string(),
+            SourceKind::Object { bucket, path, .. } => bucket.object(path),
+        }
     }
 
     /// Opens it from the beginning.
-    #[expect(clippy::unused_async, reason = "a store may be at the other end of a network")]
-    pub async fn open(&self) -> io::Result<(Reader, Pump)> {
-        let file = std::fs::File::open(&self.path)?;
-        Ok((Box::new(file), Box::pin(std::future::ready(Ok(())))))
+    pub fn open(&self) -> io::Result<(Reader, Pump)> {
+        match &self.kind {
+            SourceKind::File(path) => Ok((Box::new(std::fs::File::open(path)?), idle())),
+            SourceKind::Object { bucket, path, bytes } => Ok(bucket.read(path, *bytes)),
+        }
     }
 }
 
 impl Sink {
     /// Says that this was all; without it nothing of it counts.
     pub fn finish(self) -> io::Result<()> {
-        self.file.sync_all()
+        match self.kind {
+            SinkKind::File(file) => file.sync_all(),
+            SinkKind::Upload(sink) => sink.finish(),
+        }
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        match &mut self.kind {
+            SinkKind::File(file) => file.write(bytes),
+            SinkKind::Upload(sink) => sink.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        match &mut self.kind {
+            SinkKind::File(file) => file.flush(),
+            SinkKind::Upload(sink) => sink.flush(),
+        }
     }
 }

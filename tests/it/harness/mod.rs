@@ -13,6 +13,7 @@
 pub mod postgres;
 pub mod redact;
 pub mod rowsafe;
+pub mod s3;
 pub mod sandbox;
 pub mod scene;
 pub mod secrets;
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use postgres::{Database, Server};
 pub use redact::redact;
 pub use rowsafe::{Outcome, Rowsafe};
+pub use s3::S3;
 pub use sandbox::Sandbox;
 pub use scene::Scene;
 

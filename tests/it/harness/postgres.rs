@@ -1,8 +1,8 @@
 //! One throwaway server for all tests of the process, a database and a role for each of them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rowsafe::text::name::quote;
@@ -21,6 +21,8 @@ pub struct Server {
     password: String,
     log: PathBuf,
     keeper: Mutex<Child>,
+    /// What the keeper says.
+    said: Mutex<BufReader<ChildStdout>>,
 }
 
 impl Server {
@@ -47,20 +49,21 @@ impl Server {
             .spawn()
             .map_err(|error| format!("scripts/server: {error} (Python 3.9 or later is needed)"))?;
         let mut line = String::new();
-        let stdout = keeper.stdout.take().expect("piped above");
-        BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
-        let Ok(said) = serde_json::from_str::<serde_json::Value>(&line) else {
+        let mut stdout = BufReader::new(keeper.stdout.take().expect("piped above"));
+        stdout.read_line(&mut line).map_err(|error| error.to_string())?;
+        let Ok(told) = serde_json::from_str::<serde_json::Value>(&line) else {
             let output = keeper.wait_with_output().map_err(|error| error.to_string())?;
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         };
-        let text = |name: &str| said[name].as_str().expect("scripts/server's contract").to_owned();
+        let text = |name: &str| told[name].as_str().expect("scripts/server's contract").to_owned();
         Ok(Self {
             bin: text("bin").into(),
             socket: text("socket").into(),
-            port: said["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port"),
+            port: told["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port"),
             password: text("password"),
             log: text("log").into(),
             keeper: Mutex::new(keeper),
+            said: Mutex::new(stdout),
         })
     }
 
@@ -69,6 +72,24 @@ impl Server {
         let mut keeper = self.keeper.lock().unwrap();
         drop(keeper.stdin.take());
         keeper.wait().unwrap();
+    }
+
+    /// Ends the server as a power cut would and starts it again.
+    pub fn crash(&self) {
+        let mut keeper = self.keeper.lock().unwrap();
+        keeper.stdin.as_mut().expect("it runs").write_all(b"crash\n").unwrap();
+        let mut line = String::new();
+        self.said.lock().unwrap().read_line(&mut line).unwrap();
+        assert_eq!(line, "{}\n", "{}", self.log_tail());
+    }
+
+    /// Waits until it takes connections again: a backend that is killed takes all others along.
+    pub fn wait_until_ready(&self) {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(&self.socket).port(self.port).user("postgres").dbname("postgres");
+        super::scene::wait_for("the server", || {
+            Session::try_open(&config).is_ok_and(|session| session.try_rows("SELECT 1").is_ok())
+        });
     }
 
     /// A session of the superuser.

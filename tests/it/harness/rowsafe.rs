@@ -251,6 +251,11 @@ impl Running {
         self.finish()
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end.
     pub fn finish(mut self) -> Outcome {
         let started = Instant::now();
@@ -290,7 +295,8 @@ impl Running {
         )
     }
 
-    fn pid(&self) -> Pid {
+    /// The program's process.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }

@@ -267,3 +267,45 @@ fn a_difference_is_said_and_nothing_is_changed() {
     let told = diff(&["--table", "nowhere"]);
     assert_eq!((told.outcome.code, &told.report["verdict"]), (Some(2), &json!("error")));
 }
+
+#[test]
+fn a_large_table_in_parts_and_keys_that_are_checked_at_the_end() {
+    needs_postgres!();
+    let sql = "
+        CREATE TABLE large (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, note text, UNIQUE (note) DEFERRABLE);
+        INSERT INTO large SELECT n, 'note ' || n FROM generate_series(1, 120000) n;
+        CREATE TABLE steps (id int PRIMARY KEY, before int REFERENCES steps);
+        INSERT INTO steps SELECT n, nullif(n - 1, 0) FROM generate_series(1, 110000) n;";
+    let story = Story::of_sql("missing_large", sql);
+    let told = back(
+        &story,
+        "DELETE FROM large WHERE id > 5; TRUNCATE steps;",
+        "INSERT INTO large VALUES (200000, 'new'); UPDATE large SET note = 'note 77' WHERE id = 1;",
+    );
+    let told = told.answers(Exit::Loss, "lost", "229,994 rows of 2 tables are back");
+    let cannot = "large: 1 row: another row has their value by now (`large_note_key`)";
+    assert!(told.hints().contains(cannot), "{}", told.hints());
+    assert_eq!(story.db.count("large WHERE note = 'note ' || id"), 119_998);
+    assert_eq!(
+        story.db.count("steps WHERE before IS NOT DISTINCT FROM nullif(id - 1, 0)"),
+        110_000
+    );
+}
+
+#[test]
+fn a_difference_is_said_while_another_rowsafe_is_at_work() {
+    needs_postgres!();
+    let story = shop("missing_busy");
+    let lost = story.surprise("DELETE FROM notes WHERE id <= 10;");
+    let mut restoring = story.rowsafe(&["restore", lost.snapshot()]).in_terminal().spawn();
+    restoring.wait_for_stdout("Type missing_busy to go on: ");
+    let told = Told::by(story.rowsafe(&["diff", lost.snapshot()]));
+    assert_eq!((told.outcome.code, &plan(&told, "notes")["insert"]), (Some(0), &json!(10)));
+    // Nothing is locked while a person is asked.
+    story
+        .db
+        .execute("UPDATE notes SET text = 'meanwhile' WHERE id = 50; INSERT INTO notes VALUES (1)");
+    restoring.type_in("missing_busy\n");
+    let _ = restoring.finish().exits(Exit::Ok).prints("9 rows of 1 table are back");
+    assert_eq!(story.db.count("notes WHERE id > 10 AND text = 'note ' || id"), 89);
+}

@@ -1,6 +1,11 @@
 //! A database to play worlds on: make them, keep a snapshot, lose, write, restore, look.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use rowsafe::text::name::quote;
 
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -23,6 +28,8 @@ pub struct Tally {
     values_back: usize,
     newer: usize,
     kept_newer: usize,
+    /// Why something could not be put back, and how often that was said.
+    reasons: BTreeMap<String, usize>,
     pub wrong: Vec<u64>,
 }
 
@@ -35,6 +42,9 @@ impl Tally {
         self.values_back += other.values_back;
         self.newer += other.newer;
         self.kept_newer += other.kept_newer;
+        for (why, count) in other.reasons {
+            *self.reasons.entry(why).or_default() += count;
+        }
         self.wrong.extend(other.wrong);
     }
 }
@@ -57,7 +67,8 @@ impl fmt::Display for Tally {
             self.newer,
             self.kept_newer,
             self.wrong.len()
-        )
+        )?;
+        self.reasons.iter().try_for_each(|(why, count)| write!(formatter, "\n{count}: {why}"))
     }
 }
 
@@ -116,11 +127,10 @@ impl Ground {
         let mut worlds: Vec<World> = seeds.iter().copied().map(World::of).collect();
         let played = self.runtime.block_on(self.trip(&mut worlds));
         let is_alone = seeds.len() == 1;
-        let is_done = played.restored.code == Some(0) || !EVERYTHING;
         let mut wrong = Vec::new();
         for world in &worlds {
             let faults = played.faults(world, tally);
-            if !faults.is_empty() || !is_done {
+            if !faults.is_empty() {
                 wrong.push((world, faults));
             }
         }
@@ -235,18 +245,39 @@ async fn spent(
     Ok(found)
 }
 
+/// A reason as it can be counted: without numbers and names.
+fn without_names(why: &str) -> String {
+    static NAMES: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"`[^`]*`|\bw\d\.("[^"]*"|\S+)|"[^"]*"|\d+"#).unwrap());
+    NAMES.replace_all(why, "…").into_owned()
+}
+
 impl Played {
     /// What is wrong with one world.
     fn faults(&self, world: &World, tally: &mut Tally) -> Vec<String> {
         let of = |state: &State| state.of(&world.schema);
         let (before, now, after) = (of(&self.before), of(&self.now), of(&self.after));
-        if self.restored.code != Some(0) {
+        let code = self.restored.code;
+        let told = self.told();
+        let mut faults = Vec::new();
+        if !matches!(code, Some(0 | 5)) {
             tally.refused += 1;
-            // Then nothing may have changed.
-            return differing(&now, &after);
+            faults = differing(&now, &after);
         }
-        let report = self.restored.report.as_ref().map(ToString::to_string).unwrap_or_default();
-        let trip = Trip { before: &before, now: &now, after: &after, told: &report };
+        if EVERYTHING && !matches!(code, Some(0 | 1 | 5)) {
+            faults.push(format!("it ended with exit code {code:?}"));
+        }
+        if EVERYTHING
+            && code == Some(0)
+            && told.iter().any(|(name, _)| before.tables.contains_key(name))
+        {
+            faults.push("exit code 0, and something can't be put back".to_owned());
+        }
+        for (_, why) in told.iter().filter(|(name, _)| before.tables.contains_key(name)) {
+            *tally.reasons.entry(without_names(why)).or_default() += 1;
+        }
+        let told = told.into_iter().map(|(name, _)| name).collect();
+        let trip = Trip { before: &before, now: &now, after: &after, told: &told };
         let Verdict { harm, missing, rows_back, values_back, newer, kept_newer } = trip.judge();
         tally.rows += before.tables.values().map(|table| table.rows.len()).sum::<usize>();
         tally.rows_back += rows_back;
@@ -256,6 +287,25 @@ impl Played {
         let spent = self.spent.iter().filter(|(schema, _)| *schema == world.schema);
         let spent = spent.map(|(_, sequence)| format!("{sequence} gives values that are taken"));
         let missing: Vec<String> = missing.into_iter().chain(spent).collect();
-        if EVERYTHING { [harm, missing].concat() } else { harm }
+        faults.extend(harm);
+        if EVERYTHING {
+            faults.extend(missing);
+        }
+        faults
+    }
+
+    /// What can't be put back, as the report says it: tables in SQL, and why.
+    fn told(&self) -> Vec<(String, String)> {
+        let report = self.restored.report.as_ref();
+        let tables = report.and_then(|report| report["restore"]["tables"].as_array());
+        let mut told = Vec::new();
+        for table in tables.into_iter().flatten() {
+            let part = |key: &str| quote(table[key].as_str().unwrap_or_default());
+            for cannot in table["cannot"].as_array().into_iter().flatten() {
+                let why = cannot["why"].as_str().unwrap_or_default().to_owned();
+                told.push((format!("{}.{}", part("schema"), part("name")), why));
+            }
+        }
+        told
     }
 }

@@ -10,8 +10,8 @@ pub struct Trip<'a> {
     pub before: &'a State,
     pub now: &'a State,
     pub after: &'a State,
-    /// All that rowsafe said.
-    pub told: &'a str,
+    /// Tables of which rowsafe said what can't be put back, by their names in SQL.
+    pub told: &'a BTreeSet<String>,
 }
 
 /// What came of one world.
@@ -48,13 +48,15 @@ impl Trip<'_> {
         let mut verdict = Verdict::default();
         for (name, before) in &self.before.tables {
             let Some(after) = self.after.tables.get(name) else {
-                verdict.missed(format!("{name} is not there"));
+                let was_there = self.now.tables.contains_key(name);
+                let what = format!("{name} is not there");
+                if was_there {
+                    verdict.harmed(what)
+                } else {
+                    verdict.missed(what)
+                }
                 continue;
             };
-            if let Some(lost) = before.columns.iter().find(|c| after.at(&c.name).is_none()) {
-                verdict.missed(format!("column {} of {name} is not there", lost.name));
-                continue;
-            }
             let now = self.now.tables.get(name);
             if before.key.is_empty() {
                 self.unkeyed(before, now, after, &mut verdict);
@@ -71,7 +73,7 @@ impl Trip<'_> {
             }
         }
         for line in self.before.lines.difference(&self.after.lines) {
-            if !self.is_excused(line) {
+            if !self.is_excused(line) && !self.is_unneeded(line) {
                 verdict.missed(format!("was and is not: {line}"));
             }
         }
@@ -96,6 +98,10 @@ impl Trip<'_> {
             let Some(row) = after_rows.get(key) else {
                 match self.why_not(before, old, after) {
                     Some(_) => verdict.kept_newer += 1,
+                    None if now_rows.contains_key(key) => {
+                        verdict.harmed(format!("{name}: row {key:?} is gone now"));
+                    }
+                    None if self.is_told(before) => verdict.kept_newer += 1,
                     None => verdict.missed(format!("{name}: row {key:?} is not there")),
                 }
                 continue;
@@ -105,7 +111,8 @@ impl Trip<'_> {
                 verdict.rows_back += 1;
             }
             for (at, column) in before.columns.iter().enumerate() {
-                let is = row[after.at(&column.name).expect("looked for")].as_deref();
+                let Some(at_after) = after.at(&column.name) else { continue };
+                let is = row[at_after].as_deref();
                 let was = old[at].as_deref();
                 let written = newer.and_then(|newer| {
                     let at = now.expect("has rows").at(&column.name)?;
@@ -121,7 +128,8 @@ impl Trip<'_> {
                     verdict.newer += usize::from(written.is_some() && written != was);
                     continue;
                 }
-                if is.is_none() && written.is_none() && self.why_not(before, old, after).is_some() {
+                let is_excused = self.is_told(before) || self.why_not(before, old, after).is_some();
+                if is.is_none() && written.is_none() && is_excused {
                     verdict.kept_newer += 1;
                     continue;
                 }
@@ -145,7 +153,8 @@ impl Trip<'_> {
                 verdict.harmed(format!("{name}: row {key:?} came from nowhere"));
             }
         }
-        if after.rows.len() != after_rows.len() {
+        let has_key = before.key.iter().all(|key| after.at(key).is_some());
+        if has_key && after.rows.len() != after_rows.len() {
             verdict.harmed(format!("{name}: rows without or with the same key"));
         }
     }
@@ -221,10 +230,9 @@ impl Trip<'_> {
             .filter(|column| !column.is_generated)
             .map(|column| column.name.clone())
             .collect();
-        let shared: Vec<String> = match now {
-            Some(now) => columns.iter().filter(|c| now.at(c).is_some()).cloned().collect(),
-            None => columns.clone(),
-        };
+        let is_there =
+            |c: &&String| after.at(c).is_some() && now.is_none_or(|now| now.at(c).is_some());
+        let shared: Vec<String> = columns.iter().filter(is_there).cloned().collect();
         let old = counted(before, &shared);
         let newer = now.map(|now| counted(now, &shared)).unwrap_or_default();
         let found = counted(after, &shared);
@@ -266,7 +274,34 @@ impl Trip<'_> {
 
     /// Whether the report says of a table that something of it could not be put back.
     fn is_told(&self, table: &Table) -> bool {
-        self.told.contains(&table.name)
+        let names = std::iter::once(table.sql()).chain(table.partitions.iter().cloned());
+        names.into_iter().any(|name| self.told.contains(&name))
+    }
+
+    /// Whether a line is of a table of which that is said, or of what nothing is left to need.
+    fn is_unneeded(&self, line: &str) -> bool {
+        let is_of = |name: &str| line.contains(&name.replace('"', "")) || line.contains(name);
+        let is_told = self.told.iter().any(|name| is_of(name));
+        let kind = line.split(' ').next().unwrap_or_default();
+        let is_used = |what: &str| {
+            let in_column = |table: &Table| table.columns.iter().any(|c| c.kind.contains(what));
+            self.before.tables.values().any(in_column)
+        };
+        let is_type = ["mood", "plate", "pair"].into_iter().any(|what| {
+            let says = match kind {
+                "type" => line.contains(&format!(" {what} ")),
+                "relation" | "column" => line.contains(&format!(".{what} ")),
+                _ => false,
+            };
+            says && !is_used(what)
+        });
+        let is_function = kind == "function" && {
+            let name = line.split(' ').nth(2).unwrap_or_default();
+            let calls = format!(".{name}()");
+            let mut lines = self.before.lines.iter();
+            !lines.any(|other| other.starts_with("trigger") && other.contains(&calls))
+        };
+        is_told || is_type || is_function
     }
 }
 

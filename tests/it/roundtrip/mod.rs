@@ -9,10 +9,10 @@
 
 mod damage;
 mod ground;
-mod judged;
+pub mod judged;
 mod kinds;
 mod newer;
-mod state;
+pub mod state;
 mod world;
 
 use std::panic::resume_unwind;

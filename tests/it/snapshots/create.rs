@@ -70,15 +70,39 @@ fn tables_that_are_named_and_their_partitions() {
         (&item["rows"], &item["tables"], &item["of_tables"]),
         (&json!(53), &json!(3), &json!(6))
     );
+    let unknown = snapshot(&scene, &["create", "--table", "user"]).run().exits(Exit::NoAnswer);
+    let _ = unknown.says("there is no table `user`").says("did you mean `users`?");
+    let two = snapshot(&scene, &["create", "--table", "users"]).run().exits(Exit::NoAnswer);
+    let _ = two.says("`users` is in several schemas");
+    assert_eq!(scene.kept(), [id.as_str()], "nothing else was kept");
     scene.db.execute("TRUNCATE ev");
-    let back = ["latest", "--table", "ev", "--confirm", "snapshot_tables"];
+    let back = [id.as_str(), "--table", "ev", "--confirm", "snapshot_tables"];
     let _ = scene.rowsafe("restore").args(back).run().exits(Exit::Ok);
     assert_eq!(scene.db.count("ev"), 3);
-    let outcome = snapshot(&scene, &["create", "--table", "user"]).run().exits(Exit::NoAnswer);
-    let _ = outcome.says("there is no table `user`").says("did you mean `users`?");
-    let outcome = snapshot(&scene, &["create", "--table", "users"]).run().exits(Exit::NoAnswer);
-    let _ = outcome.says("`users` is in several schemas");
-    assert_eq!(scene.kept().len(), 1, "nothing else was kept");
+}
+
+#[test]
+fn what_something_else_holds_is_told_as_that() {
+    needs_postgres!();
+    let scene = scene("snapshot_elsewhere");
+    let settings = "driver = \"command\"\n[snapshot-command]\ncreate = \"echo branch-{id}\"\n";
+    let dumped = create(&scene, &[]);
+    scene.sandbox.write("rowsafe.toml", settings);
+    let outcome = snapshot(&scene, &["create"]).run().exits(Exit::Ok);
+    let outcome = outcome.prints("of everything: branch-").prints("held by `echo`");
+    assert!(!outcome.stdout.contains("read back and counted"), "{outcome}");
+    let item = super::listed(&scene).remove(0);
+    assert_eq!((&item["held_by"], &item["rows"]), (&json!("command"), &json!(81)));
+    assert_eq!(item["verified_at"], json!(null), "nobody has verified it");
+    let _ = snapshot(&scene, &["list"]).run().exits(Exit::Ok).prints("by command");
+    let _ = snapshot(&scene, &["show", "latest"]).run().exits(Exit::Ok).prints("held by `echo`");
+    let all = snapshot(&scene, &["verify", "--all"]).run().exits(Exit::Ok);
+    let _ = all.prints("1 snapshot good").prints("1 snapshot held elsewhere and not looked at");
+    let this = snapshot(&scene, &["verify", "latest"]).run().exits(Exit::SnapshotFailed);
+    let _ = this.says("can't be read here");
+    // It stands for no snapshot that is kept here.
+    let _ = snapshot(&scene, &["prune", "--keep-last", "1"]).run().exits(Exit::Ok);
+    assert!(scene.kept().contains(&dumped) && scene.kept().len() == 2);
 }
 
 #[test]
@@ -151,7 +175,7 @@ fn an_interrupted_one_leaves_nothing() {
         let dumping = scene.flag("dumping");
         running.wait_for("pg_dump runs", move || dumping.exists());
         running.signal(signal);
-        let _ = running.finish().exits(exit).says("nothing of the snapshot is kept");
+        let _ = running.finish().exits(exit).prints("nothing of the snapshot is kept");
         assert_eq!(scene.kept(), [""; 0]);
         assert_eq!(scene.steps().last().map(String::as_str), Some("finished"));
         scene.wait_until_left_alone();

@@ -202,6 +202,6 @@ fn what_a_killed_one_leaves_is_marked_and_dropped_by_the_next() {
     let _ = verify().run().exits(Exit::Ok);
     assert_eq!(scratch(&scene), ["rowsafe_verify_00000000"]);
     let run = scene.run(crate::harness::scene::HARMLESS).run().exits(Exit::Ok);
-    let _ = run.says("into a scratch database");
+    let _ = run.says("of rowsafe snapshot verify: rowsafe was killed while it restored");
     assert_eq!(listed(&scene).len(), 2);
 }
