@@ -156,7 +156,7 @@ pub struct Kept {
     /// The tables whose rows were left out; their definitions are in it.
     pub left_out: BTreeSet<QualifiedName>,
     /// Who holds it, where it is not rowsafe's store.
-    pub elsewhere: Option<Elsewhere>,
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// The scope of a snapshot that holds only the rows of the tables at risk.
@@ -168,9 +168,9 @@ impl Kept {
         let left_out = manifest.tables.iter().filter(|table| !table.kept);
         let holding = || manifest.tables.iter().filter(|table| table.holds_rows());
         // What something else holds was counted here at that moment, and never read back.
-        let (tables, rows) = match &manifest.elsewhere {
-            None => (manifest.verified.tables, manifest.verified.rows),
-            Some(_) => (holding().count() as u64, holding().map(|table| table.rows).sum()),
+        let tables = match &manifest.elsewhere {
+            None => manifest.verified.tables,
+            Some(_) => holding().count() as u64,
         };
         Self {
             id: manifest.id.clone(),
@@ -178,7 +178,7 @@ impl Kept {
             bytes: manifest.archive.bytes,
             dump_bytes: manifest.archive.dump_bytes,
             tables,
-            rows,
+            rows: manifest.rows(),
             scope: manifest.scope.clone(),
             of_tables: holding().count() as u64,
             left_out: left_out.map(KeptTable::qualified).collect(),
@@ -188,7 +188,7 @@ impl Kept {
 
     /// Whether it was read back, or found to be where it is held.
     pub fn is_verified(&self) -> bool {
-        self.elsewhere.as_ref().is_none_or(Elsewhere::is_verified)
+        self.elsewhere.as_ref().is_none_or(|elsewhere| elsewhere.is_verified())
     }
 
     /// What of the time before the run it holds, in words.

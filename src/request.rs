@@ -53,6 +53,8 @@ pub struct RunRequest {
     pub driver: Driver,
     /// pg_dump and pg_restore.
     pub tools: Tools,
+    /// How many connections dump at once.
+    pub jobs: Jobs,
     /// How to count.
     pub counting: Counting,
     /// How long rendering the pending SQL may take.
@@ -61,6 +63,20 @@ pub struct RunRequest {
     pub environment: Environment,
     /// Where every step is written down.
     pub journal: Journal,
+}
+
+/// How many connections do one thing at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jobs {
+    /// How many.
+    pub count: usize,
+    /// Whether somebody said so.
+    pub is_said: bool,
+}
+
+impl Jobs {
+    /// One, whatever was said.
+    pub const ONE: Self = Self { count: 1, is_said: false };
 }
 
 /// What taking a snapshot needs of a request, whoever asks for it.
@@ -78,6 +94,8 @@ pub struct TakeRequest<'a> {
     pub driver: &'a Driver,
     /// pg_dump and pg_restore.
     pub tools: &'a Tools,
+    /// How many connections dump at once.
+    pub jobs: Jobs,
     /// How to count.
     pub counting: &'a Counting,
 }
@@ -92,6 +110,7 @@ impl RunRequest {
             min_free_space: self.min_free_space,
             driver: &self.driver,
             tools: &self.tools,
+            jobs: self.jobs,
             counting: &self.counting,
         }
     }

@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::known::KnownFile;
 use crate::policy::{FailOn, SnapshotMode};
 use crate::record::Record;
-use crate::request::RunRequest;
+use crate::request::{Jobs, RunRequest};
 use crate::rules;
 use crate::run::run;
 use crate::snapshot::Store;
@@ -105,6 +105,10 @@ pub fn planning(
         min_free_space: settings.min_free_space.value,
         driver: settings.driver()?,
         tools: tools(settings),
+        jobs: Jobs {
+            count: settings.jobs.value,
+            is_said: settings.jobs.origin != crate::config::Origin::Default,
+        },
         counting: counting(settings),
         render_timeout: settings.render_timeout.value,
         environment: context.environment.clone(),

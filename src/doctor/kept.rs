@@ -13,7 +13,6 @@ use crate::policy::SnapshotMode;
 use crate::record::Check;
 use crate::request::RunRequest;
 use crate::snapshot::Manifest;
-use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::{bytes, plural, seconds};
 
@@ -78,8 +77,9 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
     }));
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
     // What holds only the tables that were at risk is no way back for all of it.
-    let is_verified =
-        |manifest: &Manifest| manifest.elsewhere.as_ref().is_none_or(Elsewhere::is_verified);
+    let is_verified = |manifest: &Manifest| {
+        manifest.elsewhere.as_ref().is_none_or(|elsewhere| elsewhere.is_verified())
+    };
     let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL && is_verified(manifest));
     let mut check = match (last, request.rpo) {
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),

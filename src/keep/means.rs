@@ -124,7 +124,7 @@ impl Taking<'_> {
             scope: SCOPE_ALL.to_owned(),
             tables: manifest::kept_tables(inventory, &std::collections::BTreeSet::new()),
             large_objects: inventory.large_objects,
-            elsewhere: Some(elsewhere),
+            elsewhere: Some(Box::new(elsewhere)),
             ..self.about(&id, inventory).await
         };
         let path = partial.publish(&manifest).await?;

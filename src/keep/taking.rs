@@ -1,5 +1,6 @@
 //! Taking one snapshot: what is held still is dumped, read back, and gets its name.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::choice::Choice;
@@ -18,10 +19,11 @@ use crate::plan::scope::Scope;
 use crate::record::{Kept, Record};
 use crate::request::TakeRequest;
 use crate::secret;
+use crate::snapshot::directory;
 use crate::snapshot::dump::{self, Dump};
 use crate::snapshot::manifest::{self, Archive, Database, KeptTable, Manifest, Verified};
 use crate::snapshot::tools::{self, ToolVersion, Tools};
-use crate::snapshot::{new_id, store, verify};
+use crate::snapshot::{new_id, parallel, store, verify};
 
 /// Counts everything and keeps what the scope says: a snapshot that belongs to no run. The record
 /// has the snapshot afterwards.
@@ -90,13 +92,13 @@ impl Taking<'_> {
         let id = new_id();
         let partial = request.store.begin(&id).await?;
         self.step(Step::SnapshotStarted { id: id.clone(), path: partial.location() })?;
-        let archive = self.dump(&held, &choice, &partial).await?;
+        let archive = self.dump(&held, &choice, &partial, tool).await?;
         let tables = self.tables(&held, inventory, &choice).await?;
         held.release().await?;
         self.record.timed("snapshot", begun);
 
-        let verified = self.verify(&partial, &archive, &tables, &choice).await?;
-        let (archive, objects) = (Proven { archive, verified }, choice.large_objects);
+        let proven = self.verify(&partial, archive, &tables, &choice).await?;
+        let (archive, objects) = (proven, choice.large_objects);
         let manifest = self.manifest(&id, inventory, tables, archive, objects, tool).await;
         let path = partial.publish(&manifest).await?;
         self.step(Step::SnapshotVerified { id: id.clone() })?;
@@ -121,7 +123,9 @@ impl Taking<'_> {
         held: &Held,
         choice: &Choice,
         partial: &store::Partial,
+        tool: &ToolVersion,
     ) -> Result<Archive, Refusal> {
+        let parallel = self.parallel(choice, partial);
         let request = self.request;
         let environment = request.target.client_environment().map_err(|error| {
             Refusal::new(Exit::SnapshotFailed, format!("a password file for pg_dump: {error}"))
@@ -140,7 +144,7 @@ impl Taking<'_> {
         };
         let (total, expected) = (choice.tables, choice.bytes);
         let observer = &mut *self.observer;
-        let archive = dump::write(dump, partial, |now| {
+        let progress = |now: dump::Progress| {
             observer.notice(Event::Dumping {
                 tables: now.tables,
                 total,
@@ -148,9 +152,37 @@ impl Taking<'_> {
                 expected,
                 written: now.written,
             });
-        })
-        .await?;
+        };
+        let archive = match parallel {
+            None => dump::write(dump, partial, progress).await?,
+            Some((jobs, parent)) => {
+                directory::write(dump, partial, &parent, jobs, tool.major, progress).await?
+            }
+        };
         Ok(Archive { table_bytes: Some(choice.bytes), ..archive })
+    }
+
+    /// How many connections dump at once and where to, where somebody asked for several and one
+    /// would not be done before the others have begun.
+    fn parallel(&mut self, choice: &Choice, partial: &store::Partial) -> Option<(usize, PathBuf)> {
+        let request = self.request;
+        let jobs = request.jobs;
+        if !jobs.is_said || jobs.count < 2 || choice.bytes < parallel::PAYS_FROM {
+            return None;
+        }
+        let is_here = request.tools.dump.len() == 1 && request.tools.restore.len() == 1;
+        match partial.directory() {
+            Some(directory) if is_here => return Some((jobs.count, directory.to_owned())),
+            Some(_) => self.warn(format!(
+                "`{}` can't write a directory here: one connection dumps",
+                shell_words::join(&request.tools.dump)
+            )),
+            None => self.warn(format!(
+                "what is kept in {} is one stream: one connection dumps",
+                request.store.place()
+            )),
+        }
+        None
     }
 
     async fn tables(
@@ -181,16 +213,16 @@ impl Taking<'_> {
     async fn verify(
         &mut self,
         partial: &store::Partial,
-        archive: &Archive,
+        archive: Archive,
         tables: &[KeptTable],
         choice: &Choice,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<Proven, Refusal> {
         let begun = Instant::now();
         let total = archive.bytes;
         let observer = &mut *self.observer;
-        let verify::Verification { verified, left_out } = verify::verify(
-            &partial.archive(archive),
-            archive,
+        let verify::Verification { verified, left_out, bytes } = verify::verify(
+            &partial.archive(&archive),
+            &archive,
             tables,
             choice.large_objects,
             self.request.tools,
@@ -204,7 +236,10 @@ impl Taking<'_> {
             );
             self.warn(warning);
         }
-        Ok(verified)
+        // pg_dump does not say how much it was before it compressed it.
+        let is_directory = archive.file == directory::NAME;
+        let dump_bytes = if is_directory { bytes } else { archive.dump_bytes };
+        Ok(Proven { archive: Archive { dump_bytes, ..archive }, verified })
     }
 
     async fn manifest(
@@ -217,7 +252,7 @@ impl Taking<'_> {
         tool: &ToolVersion,
     ) -> Manifest {
         let is_whole = large_objects == inventory.large_objects;
-        let (mut schema, scope) = manifest::version(&tables, is_whole);
+        let (mut schema, scope) = manifest::version(&tables, is_whole, &proven.archive);
         if proven.archive.encryption.is_some() {
             manifest::ENCRYPTED.clone_into(&mut schema);
         }

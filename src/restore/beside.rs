@@ -11,8 +11,8 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::{RunJournal, Step};
 use crate::record::{Answer, Record, Verdict};
-use crate::snapshot::archive;
 use crate::snapshot::manifest::Manifest;
+use crate::snapshot::parallel;
 use crate::snapshot::store::Stored;
 use crate::text::name::{quote, quote_literal};
 use crate::text::number::plural;
@@ -170,7 +170,9 @@ async fn fill_and_count(
         .restore_into(target)
         .environment(&environment.set, &environment.remove)
         .arg("--exit-on-error");
-    archive::apply(stored, &invocation).await?;
+    let jobs = request.counting.connections;
+    let near = request.store.directory();
+    parallel::apply(stored, &invocation, &request.tools, jobs, near).await?;
     let now = inventory::take(target, &request.counting, |_, _| {}).await?;
     let mut rows = 0;
     for table in stored.manifest.tables.iter().filter(|table| table.holds_rows()) {

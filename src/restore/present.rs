@@ -12,7 +12,7 @@ use crate::keep::{Taking, take};
 use crate::plan::scope::{AtRisk, Scope};
 use crate::policy::Driver;
 use crate::record::Record;
-use crate::request::TakeRequest;
+use crate::request::{Jobs, TakeRequest};
 
 /// Keeps the rows of these tables, partitions included; the record says which snapshot holds them.
 pub async fn keep(
@@ -45,6 +45,7 @@ pub async fn keep(
             store: &request.store,
             min_free_space: request.min_free_space,
             tools: &request.tools,
+            jobs: Jobs::ONE,
             counting: &request.counting,
             // A restore reads what pg_dump wrote, and so would the one that takes this one back.
             driver: &Driver::PgDump,

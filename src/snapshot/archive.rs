@@ -3,16 +3,19 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
+use tokio::process::ChildStdin;
 
+use super::directory::Sums;
 use super::dump::hex;
 use super::encryption::Keys;
-use super::store::{Reader, Source, Stored};
+use super::store::{Pump, Reader, Source, Stored};
 use super::toc::{self, Entry};
 use super::tools::Tools;
 use crate::child::Invocation;
@@ -59,11 +62,14 @@ pub async fn through<T: Send + 'static>(
             .because(error)
             .hint("pg_restore is needed beside pg_dump; name it with --pg-restore")
     };
+    let directory = archive.directory();
     let mut command = invocation.command();
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(&directory);
+    command.stdin(if directory.is_some() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
-    let stdin = child.stdin.take().expect("stdin is piped").into_owned_fd().map_err(failed)?;
+    let stdin = child.stdin.take().map(ChildStdin::into_owned_fd).transpose().map_err(failed)?;
     let stdout = child.stdout.take().expect("stdout is piped").into_owned_fd().map_err(failed)?;
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let unreadable = |error: io::Error| {
@@ -71,10 +77,20 @@ pub async fn through<T: Send + 'static>(
         unreadable(error, &what).with_exit(Exit::SnapshotFailed)
     };
     let keys = archive.keys().cloned();
-    let (reader, downloading) = archive.open().map_err(unreadable)?;
-    let feeding = tokio::task::spawn_blocking(move || {
-        feed(reader, keys.as_ref(), File::from(stdin), &read, extent)
-    });
+    let (feeding, downloading): (_, Pump) = match (directory, stdin) {
+        (None, Some(stdin)) => {
+            let (reader, downloading) = archive.open().map_err(unreadable)?;
+            let feed = move || feed(reader, keys.as_ref(), File::from(stdin), &read, extent);
+            (tokio::task::spawn_blocking(feed), downloading)
+        }
+        // pg_restore reads a directory itself; that it is still what was written is seen beside.
+        (directory, _) => {
+            let path = directory.filter(|_| extent == Extent::Whole);
+            let digest = move |path: PathBuf| Sums::of(&path, &read).map(|sums| sums.digest());
+            let hashing = tokio::task::spawn_blocking(move || path.map(digest).transpose());
+            (hashing, Box::pin(std::future::ready(Ok(()))))
+        }
+    };
     let consuming = tokio::task::spawn_blocking(move || consume(File::from(stdout)));
     let listening = async {
         let mut said = Vec::new();
@@ -91,7 +107,8 @@ pub async fn through<T: Send + 'static>(
     Ok((consumed, Ended { status, said: last_line(&said), sha256 }))
 }
 
-fn last_line(said: &str) -> String {
+/// The line of what pg_restore said that says why it failed.
+pub(super) fn last_line(said: &str) -> String {
     let error = said.lines().find_map(|line| line.split_once("error: ").map(|(_, rest)| rest));
     error.or(said.lines().last()).unwrap_or("it said nothing").to_owned()
 }
@@ -167,6 +184,29 @@ impl Read for HashingReader<'_> {
     }
 }
 
+/// Decompresses the archive into a file; it must still be what was written.
+pub(super) async fn unpack(stored: &Stored, file: File) -> Result<(), Refusal> {
+    stored.manifest.refuse_elsewhere()?;
+    let unreadable = |error: io::Error| {
+        let place = stored.archive().location();
+        let message = format!("the archive `{place}` can't be unpacked: {error}");
+        Refusal::new(Exit::NoAnswer, message).because(error)
+    };
+    let (reader, downloading) = stored.archive().open().map_err(unreadable)?;
+    let feeding = tokio::task::spawn_blocking({
+        let read = AtomicU64::new(0);
+        let keys = stored.archive().keys().cloned();
+        move || feed(reader, keys.as_ref(), file, &read, Extent::Whole)
+    });
+    let (fed, downloaded) = tokio::join!(feeding, downloading);
+    downloaded?;
+    let found = fed.expect("feeding does not panic").map_err(unreadable)?;
+    if found.as_deref() == Some(stored.manifest.archive.sha256.as_str()) {
+        return Ok(());
+    }
+    Err(damaged(stored))
+}
+
 /// Restores the archive with `invocation`, which names a database. What was written into it counts
 /// only when this ends well: one that is not new asks for [`refuse_damaged`] first.
 pub async fn apply(stored: &Stored, invocation: &Invocation) -> Result<(), Refusal> {
@@ -220,6 +260,12 @@ pub async fn refuse_damaged(stored: &Stored) -> Result<(), Refusal> {
     stored.manifest.refuse_elsewhere()?;
     let what = format!("snapshot {} can't be read", stored.manifest.id);
     let unreadable = |error: io::Error| unreadable(error, &what);
+    if let Some(path) = stored.archive().directory() {
+        let hashing = tokio::task::spawn_blocking(move || Sums::of(&path, &AtomicU64::new(0)));
+        let sums = hashing.await.expect("hashing does not panic").map_err(unreadable)?;
+        let is_whole = sums.digest() == stored.manifest.archive.sha256;
+        return if is_whole { Ok(()) } else { Err(damaged(stored)) };
+    }
     let (reader, downloading) = stored.archive().open().map_err(unreadable)?;
     let hashing = tokio::task::spawn_blocking(move || {
         let read = AtomicU64::new(0);

@@ -68,18 +68,10 @@ pub async fn write(
     mut progress: impl FnMut(Progress),
 ) -> Result<Archive, Refusal> {
     let begun = Instant::now();
+    let options = options(&dump);
     let mut invocation = dump.invocation;
-    invocation.args.extend([
-        "--format=custom".to_owned(),
-        "--compress=0".to_owned(),
-        "--verbose".to_owned(),
-        // Rows of partitions find their way even when the partitions are other ones by then.
-        "--load-via-partition-root".to_owned(),
-        format!("--snapshot={}", dump.snapshot),
-        format!("--lock-wait-timeout={}", dump.lock_timeout.as_millis()),
-    ]);
-    invocation.args.extend(dump.encoding.map(|encoding| format!("--encoding={encoding}")));
-    invocation.args.extend(dump.leaving_out);
+    invocation.args.extend(["--format=custom".to_owned(), "--compress=0".to_owned()]);
+    invocation.args.extend(options);
     let mut command = invocation.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // An interrupt from the terminal is for rowsafe, which then ends the dump itself.
@@ -115,6 +107,20 @@ pub async fn write(
     Ok(Archive { file, encryption, seconds: Some(begun.elapsed().as_secs_f64()), ..kept })
 }
 
+/// What pg_dump is told whatever the format.
+pub(super) fn options(dump: &Dump<'_>) -> Vec<String> {
+    let mut options = vec![
+        "--verbose".to_owned(),
+        // Rows of partitions find their way even when the partitions are other ones by then.
+        "--load-via-partition-root".to_owned(),
+        format!("--snapshot={}", dump.snapshot),
+        format!("--lock-wait-timeout={}", dump.lock_timeout.as_millis()),
+    ];
+    options.extend(dump.encoding.map(|encoding| format!("--encoding={encoding}")));
+    options.extend(dump.leaving_out.iter().cloned());
+    options
+}
+
 /// Polls `work`, and calls `tell` ten times a second until it has ended.
 pub async fn report_during<T>(work: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
     tokio::pin!(work);
@@ -127,14 +133,14 @@ pub async fn report_during<T>(work: impl Future<Output = T>, mut tell: impl FnMu
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+pub(super) struct Counters {
     tables: AtomicU64,
     read: AtomicU64,
     written: AtomicU64,
 }
 
 impl Counters {
-    fn now(&self) -> Progress {
+    pub(super) fn now(&self) -> Progress {
         Progress {
             tables: self.tables.load(Ordering::Relaxed),
             read: self.read.load(Ordering::Relaxed),
@@ -216,7 +222,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Reads pg_dump's messages: counts the tables, keeps what is no progress message.
-async fn listen(stderr: ChildStderr, counters: &Counters) -> Vec<String> {
+pub(super) async fn listen(stderr: ChildStderr, counters: &Counters) -> Vec<String> {
     let mut said = Vec::new();
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
@@ -240,7 +246,7 @@ fn is_trouble(line: &str) -> bool {
     })
 }
 
-fn dump_failed(said: &[String], status: ExitStatus) -> Refusal {
+pub(super) fn dump_failed(said: &[String], status: ExitStatus) -> Refusal {
     let reason = said
         .iter()
         .find_map(|line| line.strip_prefix("pg_dump: error: "))
@@ -271,14 +277,14 @@ pub fn status_words(status: ExitStatus) -> Option<String> {
     })
 }
 
-fn not_started(invocation: &Invocation, error: io::Error) -> Refusal {
+pub(super) fn not_started(invocation: &Invocation, error: io::Error) -> Refusal {
     let message = format!("`{}` can't be run: {error}", invocation.program);
     Refusal::new(Exit::SnapshotFailed, message)
         .because(error)
         .hint("name the pg_dump to use with --pg-dump")
 }
 
-fn not_kept(store: &str, error: io::Error) -> Refusal {
+pub(super) fn not_kept(store: &str, error: io::Error) -> Refusal {
     let message = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!("no space left in `{store}` for the snapshot")

@@ -72,11 +72,26 @@ impl Elsewhere {
 }
 
 impl Manifest {
+    /// Rows that it holds: read back and counted, or counted in the database where something else
+    /// holds them.
+    pub fn rows(&self) -> u64 {
+        let holding = self.tables.iter().filter(|table| table.holds_rows());
+        self.elsewhere.as_ref().map_or(self.verified.rows, |_| holding.map(|it| it.rows).sum())
+    }
+
+    /// When it was read back, or found to be where it is held; `None` where nobody has looked.
+    pub fn verified_at(&self) -> Option<jiff::Timestamp> {
+        match &self.elsewhere {
+            Some(elsewhere) => elsewhere.verified_at,
+            None => Some(self.verified.at),
+        }
+    }
+
     /// Refuses where there is no archive to read, because something else holds the rows.
     pub fn refuse_elsewhere(&self) -> Result<(), Refusal> {
         let Some(elsewhere) = &self.elsewhere else { return Ok(()) };
         let message = format!(
-            "rowsafe can't put back snapshot {}, because it does not hold it: it is {}",
+            "rowsafe can't read snapshot {}, because it does not hold it: it is {}",
             self.id,
             elsewhere.said()
         );

@@ -1,7 +1,7 @@
 //! The manifest of a snapshot: what it holds, of which database, and the proof that it was read
 //! back.
 //!
-//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/4` as they are; a rowsafe refuses a
+//! Version matrix: this rowsafe reads `rowsafe.snapshot/1` to `/5` as they are; a rowsafe refuses a
 //! manifest whose `schema` it does not know; unknown fields are ignored, so that fields may be added
 //! within a version; nobody rewrites a manifest.
 //!
@@ -9,12 +9,14 @@
 //! left out the rows of some tables is version 2: who knows version 1 only would ignore `kept` and
 //! take those tables for empty ones to be filled. One without an archive, because something else
 //! holds the rows, is version 3. One whose archive is encrypted is version 4, with or without all
-//! rows: an older rowsafe would take the archive for a damaged one.
+//! rows: an older rowsafe would take the archive for a damaged one. One whose archive is a directory
+//! is version 5.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::directory;
 use super::elsewhere::Elsewhere;
 use crate::exit::Exit;
 use crate::hint::Refusal;
@@ -32,6 +34,9 @@ pub const ELSEWHERE: &str = "rowsafe.snapshot/3";
 
 /// The version in which the archive is encrypted.
 pub const ENCRYPTED: &str = "rowsafe.snapshot/4";
+
+/// The version in which the archive is a directory.
+const DIRECTORY: &str = "rowsafe.snapshot/5";
 
 /// The scope of a snapshot that holds every row.
 pub const SCOPE_ALL: &str = "all";
@@ -78,7 +83,7 @@ pub struct Manifest {
     pub verified: Verified,
     /// Who holds the rows, where it is not this store.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub elsewhere: Option<Elsewhere>,
+    pub elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// Which database a snapshot is of.
@@ -284,9 +289,14 @@ pub fn kept_tables(inventory: &Inventory, left_out: &BTreeSet<u32>) -> Vec<KeptT
 }
 
 /// The version and the scope of a snapshot of these tables.
-pub fn version(tables: &[KeptTable], large_objects_are_kept: bool) -> (String, String) {
+pub fn version(
+    tables: &[KeptTable],
+    large_objects_are_kept: bool,
+    archive: &Archive,
+) -> (String, String) {
     let is_whole = large_objects_are_kept && tables.iter().all(|table| table.kept);
     let (schema, scope) = if is_whole { (WHOLE, SCOPE_ALL) } else { (NARROW, SCOPE_AT_RISK) };
+    let schema = if archive.file == directory::NAME { DIRECTORY } else { schema };
     (schema.to_owned(), scope.to_owned())
 }
 
@@ -314,8 +324,8 @@ impl Manifest {
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| told(format!("is damaged: {error}")))?;
         let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
-        if ![WHOLE, NARROW, ELSEWHERE, ENCRYPTED].contains(&schema) {
-            let known = format!("`{WHOLE}`, `{NARROW}`, `{ELSEWHERE}` and `{ENCRYPTED}`");
+        if ![WHOLE, NARROW, ELSEWHERE, ENCRYPTED, DIRECTORY].contains(&schema) {
+            let known = format!("`{WHOLE}` to `{DIRECTORY}`");
             return Err(told(format!("is of version `{schema}`, this rowsafe reads {known}"))
                 .hint("use the rowsafe that wrote it, or a newer one"));
         }

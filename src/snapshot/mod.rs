@@ -2,11 +2,13 @@
 
 pub mod archive;
 pub mod copy;
+pub mod directory;
 pub mod dump;
 pub mod elsewhere;
 pub mod encryption;
 pub mod leave_out;
 pub mod manifest;
+pub mod parallel;
 pub mod scan;
 pub mod store;
 pub mod toc;

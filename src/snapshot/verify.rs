@@ -24,6 +24,8 @@ pub struct Verification {
     pub verified: Verified,
     /// Tables of extensions, with the extension's name, whose rows pg_dump left out.
     pub left_out: Vec<(QualifiedName, String)>,
+    /// Bytes of all that was read, as text.
+    pub bytes: u64,
 }
 
 /// Decodes the archive in `source` and compares it with what was counted.
@@ -38,7 +40,7 @@ pub async fn verify(
     let invocation = tools.restore_invocation().arg("--data-only").arg("--file=-");
     let read = Arc::new(AtomicU64::new(0));
     let reading = archive::through(source, &invocation, Arc::clone(&read), Extent::Whole, scan);
-    let (contents, ended) =
+    let ((contents, bytes), ended) =
         report_during(reading, || progress(read.load(Ordering::Relaxed))).await?;
     if !ended.status.success() {
         return Err(unverified(&format!("pg_restore can't decode it: {}", ended.said)));
@@ -52,7 +54,7 @@ pub async fn verify(
     let kept = tables.iter().filter(|table| table.holds_rows() && table.kept);
     let tables = kept.count() - left_out.len();
     let verified = Verified { at: jiff::Timestamp::now(), rows, tables: tables as u64 };
-    Ok(Verification { verified, left_out })
+    Ok(Verification { verified, left_out, bytes })
 }
 
 /// Compares what an archive holds with what was counted.
@@ -124,15 +126,16 @@ fn left_out(table: &KeptTable, contents: &Contents) -> Option<(QualifiedName, St
     (found < table.rows).then(|| (table.qualified(), extension))
 }
 
-fn scan(mut text: File) -> io::Result<Contents> {
+fn scan(mut text: File) -> io::Result<(Contents, u64)> {
     let mut scan = Scan::default();
-    let mut buffer = vec![0; 256 * 1024];
+    let (mut buffer, mut bytes) = (vec![0; 256 * 1024], 0);
     loop {
         let length = text.read(&mut buffer)?;
         if length == 0 {
-            return Ok(scan.finish());
+            return Ok((scan.finish(), bytes));
         }
         scan.feed(&buffer[..length]);
+        bytes += length as u64;
     }
 }
 

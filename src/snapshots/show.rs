@@ -6,7 +6,6 @@ use crate::hint::Refusal;
 use crate::journal::Journal;
 use crate::record::{Answer, Kept, Record, Verdict};
 use crate::snapshot::Store;
-use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::plural;
 
@@ -52,7 +51,7 @@ pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<
         ),
         format!("is it still good: rowsafe snapshot verify {id} --restore"),
     ];
-    let hints = manifest.elsewhere.as_ref().map_or(hints, Elsewhere::ways_back);
+    let hints = manifest.elsewhere.as_ref().map_or(hints, |it| it.ways_back());
     record.snapshot = Some(kept);
     record.answer = Some(Answer { verdict: Verdict::Ok, exit: Exit::Ok, sentence, hints });
     record.shelf = vec![item];

@@ -17,7 +17,6 @@ use crate::journal::{Journal, Proof, RunJournal, Step};
 use crate::record::shelf::{Checked, Proofs};
 use crate::record::{Answer, Record, Verdict};
 use crate::retention::State;
-use crate::snapshot::elsewhere::Elsewhere;
 use crate::snapshot::store::{Store, Stored};
 use crate::snapshot::tools::{self, ToolVersion, Tools};
 use crate::snapshot::verify;
@@ -157,7 +156,7 @@ async fn looked(
 
 /// What the store does not hold can't be read.
 fn held_elsewhere(stored: &Stored) -> Refusal {
-    let said = stored.manifest.elsewhere.as_ref().map(Elsewhere::said).unwrap_or_default();
+    let said = stored.manifest.elsewhere.as_ref().map(|it| it.said()).unwrap_or_default();
     let id = &stored.manifest.id;
     Refusal::new(Exit::SnapshotFailed, format!("snapshot {id} can't be read here: it is {said}"))
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{Damaged, Entry, Manifest, Remains, Source, Stored};
-use crate::snapshot::manifest;
+use crate::snapshot::{directory, manifest};
 
 const PARTIAL: &str = ".partial-";
 const REMOVING: &str = ".removing-";
@@ -137,7 +137,11 @@ fn entry(name: &str, path: &Path) -> Option<Entry> {
         Err(why) => return damaged(None, why),
     };
     let archive = path.join(&manifest.archive.file);
-    let found = fs::metadata(&archive).map(|metadata| metadata.len()).ok();
+    let found = match fs::metadata(&archive) {
+        Ok(metadata) if metadata.is_dir() => directory::size(&archive).ok(),
+        Ok(metadata) => Some(metadata.len()),
+        Err(_) => None,
+    };
     if let Some(why) = manifest.objection(name, found) {
         return damaged(Some(manifest.created_at), why);
     }

@@ -9,7 +9,7 @@ mod transfer;
 mod trouble;
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use jiff::Timestamp;
@@ -152,6 +152,14 @@ impl Store {
         match &self.place {
             Place::Directory(directory) => directory.path().display().to_string(),
             Place::Bucket(bucket) => bucket.url().to_string(),
+        }
+    }
+
+    /// Its directory, where it is one.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(directory) => Some(directory.path()),
+            Place::Bucket(_) => None,
         }
     }
 
@@ -381,6 +389,14 @@ impl Partial {
         }
     }
 
+    /// Where a program may write files of its own: a directory that is not to be encrypted.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.kind {
+            PartialKind::Local(partial) if self.keys.is_none() => Some(partial.directory()),
+            PartialKind::Local(_) | PartialKind::Remote(_) => None,
+        }
+    }
+
     /// What the archive has to be encrypted with, where it has to.
     pub fn keys(&self) -> Option<&Keys> {
         self.keys.as_ref()
@@ -430,6 +446,14 @@ fn idle() -> Pump {
 }
 
 impl Source {
+    /// Its directory, where it is one: pg_restore reads that by itself.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match &self.kind {
+            SourceKind::File(path) => path.is_dir().then(|| path.clone()),
+            SourceKind::Object { .. } => None,
+        }
+    }
+
     fn file(path: PathBuf) -> Self {
         Self { kind: SourceKind::File(path), keys: None }
     }

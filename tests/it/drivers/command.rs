@@ -63,7 +63,11 @@ fn what_is_lost_comes_back_by_the_way_that_was_named() {
     let _ = doctor.prints("`sh` takes snapshots, and holds them").prints("held by `sh`, verified");
     // rowsafe says how, and does not run it.
     let told = scene.rowsafe("restore").arg(id).run().exits(Exit::NoAnswer);
-    let _ = told.says("can't put back").says(way_back);
+    let _ = told.says("rowsafe can't read snapshot").says(way_back);
+    let snapshot = |args: &[&str]| scene.rowsafe("snapshot").args(args).run();
+    let _ = snapshot(&["list"]).exits(Exit::Ok).prints(id).prints("1,000");
+    let _ = snapshot(&["show", id]).exits(Exit::Ok).prints("held by `sh`").prints("bring it back");
+    let _ = snapshot(&["verify", id]).exits(Exit::NoAnswer).says("rowsafe can't read snapshot");
     assert_eq!(scene.db.count("users"), 0);
     let words = shell_words::split(way_back).unwrap();
     let pg_restore = Rowsafe::program(&scene.sandbox, &words[0]).args(&words[1..]);

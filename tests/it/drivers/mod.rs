@@ -1,4 +1,5 @@
 //! Snapshots that something else takes and holds.
 
 mod command;
+mod parallel;
 mod pgbackrest;
