@@ -164,6 +164,11 @@ impl Database {
         let password_literal = rowsafe::text::name::quote_literal(password);
         admin.execute(&format!("CREATE ROLE {quoted} LOGIN PASSWORD {password_literal}"));
         admin.execute(&format!("CREATE DATABASE {quoted} OWNER {quoted}"));
+        // Up to PostgreSQL 14 a database's owner does not own its schema `public`.
+        server.admin(name).execute(&format!(
+            "DO $$ BEGIN IF current_setting('server_version_num')::int < 150000 THEN
+                ALTER SCHEMA public OWNER TO {quoted}; END IF; END $$"
+        ));
         Self { name: name.to_owned(), password: password.to_owned(), server: Arc::clone(server) }
     }
 

@@ -145,6 +145,10 @@ fn a_detached_or_dropped_partition() {
 fn a_version_table_does_not_vouch_for_a_command_that_lies() {
     needs_postgres!();
     let story = Story::prepared("noisy-stdout", "run_lies_beside_alembic");
+    if story.db.server().major() < 15 {
+        // A session that came and went may not be counted there: nobody can say that it lied.
+        return;
+    }
     let told = story.run(&["--allow", "opaque *: trust me"], "true");
     let told = told.answers(Exit::CommandFailed, "failed", "was not seen on");
     told.revisions(&["0001"], &["0001"]);

@@ -170,6 +170,10 @@ fn a_command_that_nobody_can_read_is_opaque() {
 fn a_command_that_lies() {
     needs_postgres!();
     let story = shop("sql_lies");
+    if story.db.server().major() < 15 {
+        // A session that came and went may not be counted there: nobody can say that it lied.
+        return;
+    }
     let told = story.run(&["--allow", "opaque *: trust me"], "true");
     let told = told.answers(Exit::CommandFailed, "failed", "was not seen on sql_lies");
     assert_eq!(told.report["child"]["exit"], 0);
