@@ -178,11 +178,15 @@ fn ways_back(kept: &Kept, comparison: &Comparison) -> Vec<String> {
         .iter()
         .filter(|(_, lost)| lost.iter().any(is_value))
         .map(|(change, lost)| {
-            let columns =
-                lost.iter().filter(|lost| is_value(lost)).filter_map(|lost| lost.column.clone());
-            let columns =
-                columns.map(|column| format!(" --column {}", quote(&column))).collect::<String>();
-            format!("rowsafe restore {} --table {}{columns}", kept.id, quote(&change.name.short()))
+            let mut words = vec!["rowsafe", "restore", &kept.id, "--table"];
+            let table = change.name.short();
+            words.push(&table);
+            for column in
+                lost.iter().filter(|lost| is_value(lost)).filter_map(|l| l.column.as_ref())
+            {
+                words.extend(["--column", column]);
+            }
+            shell_words::join(words)
         })
         .collect();
     if overwritten.len() > NAMED {
@@ -190,11 +194,6 @@ fn ways_back(kept: &Kept, comparison: &Comparison) -> Vec<String> {
     }
     ways.extend(overwritten.into_iter().take(NAMED));
     ways
-}
-
-/// A name as a word of a command line.
-fn quote(name: &str) -> String {
-    shell_words::quote(name).into_owned()
 }
 
 fn unplanned(comparison: &Comparison) -> Option<String> {

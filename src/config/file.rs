@@ -290,7 +290,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<ConfigFile>, Refusal> {
         Some(document.get_ref())
     };
     if let Some(table) = table {
-        source.check_keys(table, &KEYS)?;
+        source.check_keys(table, KEYS)?;
         let within = |key| table.get(key).and_then(|table: &Spanned<_>| table.get_ref().as_table());
         let tables: [(&str, &[&str]); 4] = [
             ("check", &CHECK_KEYS),

@@ -106,6 +106,7 @@ pub async fn maintenance(target: &Target) -> Result<Client, Refusal> {
     }
 }
 
+/// Refuses a name that a database has already.
 pub async fn refuse_existing(client: &Client, name: &str) -> Result<(), Refusal> {
     let sql = "SELECT 1 FROM pg_database WHERE datname = $1";
     let found = client
@@ -149,6 +150,7 @@ fn like(row: &tokio_postgres::Row) -> String {
     }
 }
 
+/// Drops a database that could not be filled.
 pub async fn drop_again(client: &Client, name: &str) {
     // It was made a moment ago by us and holds nothing that is not in the snapshot.
     let sql = format!("DROP DATABASE IF EXISTS {}", quote(name));

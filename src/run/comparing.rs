@@ -35,7 +35,8 @@ pub(super) async fn compare(
     note(journal, Step::Compared { verdict: answer.verdict.name().to_owned() }, observer);
     if put_back::is_due(&ready.request, &answer, &evidence) {
         (answer, after) =
-            put_back::put_back(&ready, &ran, answer, after, journal, observer, record).await?;
+            Box::pin(put_back::put_back(&ready, &ran, answer, after, journal, observer, record))
+                .await?;
     }
     if evidence.same_database {
         let RunRequest { target, known, .. } = &ready.request;

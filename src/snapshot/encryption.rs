@@ -159,14 +159,14 @@ mod tests {
         assert!(stranger.to_string().contains("no identity is at hand"), "{stranger}");
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("key.txt");
-        std::fs::write(&file, format!("# mine\n{}\n", identity.to_string().expose_secret()))
-            .unwrap();
+        let write = |text: &str| crate::text::write_atomically(&file, text.as_bytes()).unwrap();
+        write(&format!("# mine\n{}\n", identity.to_string().expose_secret()));
         let owner = Keys::new(&[], Some(file.clone())).unwrap();
         assert_eq!(opened(&owner, &bytes).unwrap(), b"rows");
-        std::fs::write(&file, Identity::generate().to_string().expose_secret()).unwrap();
+        write(Identity::generate().to_string().expose_secret());
         let other = opened(&owner, &bytes).unwrap_err();
         assert!(other.to_string().contains("no identity in `"), "{other}");
-        std::fs::write(&file, "hunter2").unwrap();
+        write("hunter2");
         let wrong = opened(&owner, &bytes).unwrap_err().to_string();
         assert!(
             wrong.contains("holds no identity of age") && !wrong.contains("hunter2"),
