@@ -30,8 +30,8 @@ fn configure(scene: &Scene, lines: &[&str]) {
 /// The last `snapshot-held` of the journal.
 fn held(scene: &Scene) -> Value {
     let journal = scene.sandbox.read(".rowsafe/journal.jsonl");
-    let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|entry| entry["step"] == "snapshot-held").last().unwrap()
+    let mut lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.rfind(|entry| entry["step"] == "snapshot-held").unwrap()
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Trial<'_> {
         let outcome = self.ground.start(self.work, self.sandbox).run();
         match self.work {
             Work::Create => {
-                self.must(outcome.code == Some(0), &[outcome], "it can't be done again")
+                self.must(outcome.code == Some(0), &[outcome], "it can't be done again");
             }
             Work::Run => {
                 let is_usual = matches!(outcome.code, Some(0 | 3 | 5));

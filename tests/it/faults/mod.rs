@@ -62,7 +62,9 @@ fn nothing_is_lost_whatever_breaks() {
     }
     print(&matrix);
     let wrong: Vec<&String> = matrix.values().flatten().flat_map(|came| &came.wrong).collect();
-    wrong.iter().for_each(|what| eprintln!("{what}"));
+    for what in &wrong {
+        eprintln!("{what}");
+    }
     assert!(wrong.is_empty(), "{} things are wrong, see above", wrong.len());
 }
 
@@ -107,6 +109,8 @@ fn print(matrix: &BTreeMap<(Work, Fault), Vec<Came>>) {
         for came in all.iter().filter(|came| came.has_struck) {
             *steps.entry(&came.last_step).or_default() += 1;
         }
-        steps.iter().for_each(|(step, count)| eprintln!("| {work} | {step} | {count} |"));
+        for (step, count) in &steps {
+            eprintln!("| {work} | {step} | {count} |");
+        }
     }
 }

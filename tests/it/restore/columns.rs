@@ -51,9 +51,9 @@ const ROWS: &str = "SELECT id, mood, code, age, \"Odd, (x)\", twice, serial_no, 
 fn check(database: &str, loss: &str, sentence: &str) {
     let story = Story::of_sql(database, USERS);
     let (rows, belongings) = (story.db.rows(ROWS), story.db.rows(BELONGINGS));
-    let lost = story.surprise(loss);
-    assert_eq!(lost.outcome.code, Some(5));
-    let told = story.restore_here(&[lost.snapshot()]);
+    let surprised = story.surprise(loss);
+    assert_eq!(surprised.outcome.code, Some(5));
+    let told = story.restore_here(&[surprised.snapshot()]);
     let _ = told.answers(Exit::Ok, "ok", sentence);
     assert_eq!(story.db.rows(ROWS), rows, "{loss}");
     assert_eq!(story.db.rows(BELONGINGS), belongings, "{loss}");

@@ -25,12 +25,12 @@ fn shop(database: &str) -> Story {
 
 /// Loses what the statements take, does something else meanwhile, and brings it back.
 fn back(story: &Story, loss: &str, meanwhile: &str) -> Told {
-    let lost = story.surprise(loss);
-    assert_eq!(lost.outcome.code, Some(5));
+    let surprised = story.surprise(loss);
+    assert_eq!(surprised.outcome.code, Some(5));
     if !meanwhile.is_empty() {
         story.db.execute(meanwhile);
     }
-    story.restore_here(&[lost.snapshot()])
+    story.restore_here(&[surprised.snapshot()])
 }
 
 /// What the plan says of a table.

@@ -43,11 +43,11 @@ fn some_rows(table: &Table, dice: &mut Dice) -> String {
     };
     let named: Vec<String> =
         columns.iter().map(|column| format!("{}::text", quote(column))).collect();
-    let literal = |value: &Option<&str>| value.map_or("NULL".to_owned(), quote_literal);
+    let literal = |value: Option<&str>| value.map_or("NULL".to_owned(), quote_literal);
     let wanted: Vec<String> = rows
         .iter()
         .filter_map(|row| table.values(row, &columns))
-        .map(|values| format!("({})", values.iter().map(literal).collect::<Vec<_>>().join(", ")))
+        .map(|values| format!("({})", values.iter().copied().map(literal).collect::<Vec<_>>().join(", ")))
         .collect();
     if wanted.is_empty() {
         return "false".to_owned();

@@ -152,7 +152,9 @@ impl Ground {
         }
         let known = tally.wrong.len();
         let mut alone = Tally::default();
-        wrong.iter().for_each(|(world, _)| self.play(&[world.seed], &mut alone));
+        for (world, _) in &wrong {
+            self.play(&[world.seed], &mut alone);
+        }
         tally.wrong.extend(alone.wrong);
         if tally.wrong.len() == known {
             eprintln!("wrong only together: {seeds:?}\n{}", played.restored.stderr);

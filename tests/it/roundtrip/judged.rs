@@ -51,9 +51,9 @@ impl Trip<'_> {
                 let was_there = self.now.tables.contains_key(name);
                 let what = format!("{name} is not there");
                 if was_there {
-                    verdict.harmed(what)
+                    verdict.harmed(what);
                 } else {
-                    verdict.missed(what)
+                    verdict.missed(what);
                 }
                 continue;
             };
@@ -145,7 +145,7 @@ impl Trip<'_> {
             }
         }
         if let Some(now) = now_key_is_there {
-            self.newer_rows(now, &now_rows, &before_rows, after, &after_rows, verdict);
+            Self::newer_rows(now, &now_rows, &before_rows, after, &after_rows, verdict);
             expected.extend(now_rows.keys());
         }
         for key in after_rows.keys().filter(|key| !expected.contains(key)) {
@@ -160,7 +160,6 @@ impl Trip<'_> {
     }
 
     fn newer_rows(
-        &self,
         now: &Table,
         now_rows: &Rows,
         before_rows: &Rows,
@@ -328,7 +327,9 @@ pub fn differing(one: &State, other: &State) -> Vec<String> {
     for name in names {
         let sorted = |state: &State| {
             let mut rows = state.tables.get(name).map(|table| table.rows.clone());
-            rows.iter_mut().for_each(|rows| rows.sort());
+            if let Some(rows) = &mut rows {
+                rows.sort();
+            }
             rows
         };
         if sorted(one) != sorted(other) {

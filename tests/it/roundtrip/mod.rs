@@ -50,7 +50,9 @@ fn every_row_comes_back_and_every_newer_one_stays() {
         joined.collect::<Vec<_>>()
     });
     let mut tally = Tally::default();
-    played.into_iter().for_each(|one| tally.add(one));
+    for one in played {
+        tally.add(one);
+    }
     eprintln!("{tally}");
     assert!(tally.wrong.is_empty(), "these cases are wrong: {:?}", tally.wrong);
 }

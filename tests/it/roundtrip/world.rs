@@ -70,19 +70,17 @@ fn add(name: &str, all: &[Made], dice: &mut Dice, sql: &mut String) -> Made {
     let mut draft = Draft { parts: Vec::new(), written: Vec::new() };
     let key = key(&mut draft, dice);
     let partitioned = partitioning(&key, &mut draft, dice);
-    for at in 0..1 + dice.below(4) {
+    for at in 0..=dice.below(4) {
         let column = named(COLUMNS[(dice.below(2) + at * 2) % COLUMNS.len()]);
         if draft.written.iter().any(|(known, _)| *known == column) {
             continue;
         }
         free_column(column, &mut draft, dice);
     }
-    if let Some((id, _)) = key.first().filter(|(_, kind)| *kind == "integer") {
-        if dice.chance(20) {
-            draft
-                .parts
-                .push(format!("twice bigint GENERATED ALWAYS AS ({} * 2) STORED", named(id)));
-        }
+    if let Some((id, _)) = key.first().filter(|(_, kind)| *kind == "integer")
+        && dice.chance(20)
+    {
+        draft.parts.push(format!("twice bigint GENERATED ALWAYS AS ({} * 2) STORED", named(id)));
     }
     references(name, &key, all, &mut draft, dice);
     let is_plain = partitioned.is_none();
@@ -258,11 +256,12 @@ fn references(
         draft.written.push(("pb".to_owned(), row("b")));
         draft.written.push(("pa".to_owned(), row("a")));
     }
-    if let [(id, kind)] = key {
-        if *kind != "uuid" && dice.chance(15) {
-            draft.parts.push(format!("parent {kind} REFERENCES {} ON DELETE CASCADE", named(name)));
-            let _ = id;
-        }
+    if let [(id, kind)] = key
+        && *kind != "uuid"
+        && dice.chance(15)
+    {
+        draft.parts.push(format!("parent {kind} REFERENCES {} ON DELETE CASCADE", named(name)));
+        let _ = id;
     }
 }
 
@@ -305,7 +304,7 @@ fn row(draft: &Draft, number: usize, dice: &mut Dice) -> String {
         Value::Of(kind, _) => (kind.value)(dice.below(40)),
         Value::Number => number.to_string(),
         Value::Text => format!("'k{number}'"),
-        Value::Unique if number % 4 == 0 => "NULL".to_owned(),
+        Value::Unique if number.is_multiple_of(4) => "NULL".to_owned(),
         Value::Unique => format!("'u{number}'"),
         Value::Mood if dice.chance(15) => "NULL".to_owned(),
         Value::Mood => (*dice.pick(&["'sad'", "'ok'", "'happy'"])).to_owned(),
@@ -359,14 +358,14 @@ CREATE POLICY \"Some Rows\" ON {table} FOR SELECT TO PUBLIC USING (true);\n"
         *sql +=
             &format!("COMMENT ON TABLE {table} IS 'it''s {}';\n", quote(name).replace('\'', ""));
     }
-    if let (Some((id, kind)), true) = (key.first(), is_plain && dice.chance(15)) {
-        if *kind == "integer" {
-            *sql += &format!(
-                "ALTER TABLE {table} ADD CONSTRAINT {1} EXCLUDE USING gist (int4range({0}, {0} + 1) WITH &&);\n",
-                named(id),
-                named(&format!("no overlap of {name}"))
-            );
-        }
+    if let (Some((id, kind)), true) = (key.first(), is_plain && dice.chance(15))
+        && *kind == "integer"
+    {
+        *sql += &format!(
+            "ALTER TABLE {table} ADD CONSTRAINT {1} EXCLUDE USING gist (int4range({0}, {0} + 1) WITH &&);\n",
+            named(id),
+            named(&format!("no overlap of {name}"))
+        );
     }
     let Some(column) = column else { return };
     if dice.chance(25) {
