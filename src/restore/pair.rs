@@ -269,7 +269,8 @@ pub fn pair<'a>(
     paired
 }
 
-/// Whether the rows of a partition are looked for in the partitioned table above it.
+/// Whether the rows of a partition are looked for in the partitioned table above it: where all of
+/// its partitions were kept, or rows of the others would seem to be newer ones.
 fn is_of_its_root<'s>(
     table: &KeptTable,
     shape: &Shape,
@@ -278,6 +279,10 @@ fn is_of_its_root<'s>(
 ) -> bool {
     let root = chosen.iter().find(|root| table.root == Some(root.oid));
     let root = root.and_then(|root| live(root));
+    let mut siblings = chosen.iter().filter(|leaf| leaf.root == table.root && leaf.holds_rows());
+    if !siblings.all(|leaf| leaf.kept) {
+        return false;
+    }
     root.is_some_and(|root| root.is_partitioned && shape.root == Some(root.oid))
 }
 

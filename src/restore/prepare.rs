@@ -9,6 +9,7 @@ use super::recreate::Revival;
 use super::session::Session;
 use super::{Part, RestoreMode, RestoreRequest, convert, script, stage, there};
 use crate::db::postgres::shape::{self, Shape};
+use crate::db::postgres::version_table;
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::hint::Refusal;
@@ -56,6 +57,9 @@ pub async fn prepare<'a>(
         let mut parts = only.iter().filter(|part| part.table == table.qualified());
         only.is_empty() || parts.any(|part| part.rows)
     });
+    if request.tables.is_empty() && only.is_empty() {
+        leave_bookkeeping(session, &mut paired.units).await?;
+    }
     let not_kept = not_kept(session, &chosen, &shapes).await?;
     let entries = archive::entries(stored, &request.tools).await?;
     let is_incomplete =
@@ -84,6 +88,26 @@ pub async fn prepare<'a>(
         returns.push(found);
     }
     Ok(Prepared { entries, paired, shapes, changes, returns, revival, mode, not_kept })
+}
+
+/// Leaves alone what a migration tool writes down about the schema of now: its row of then beside
+/// that of now would be a second head. One without any row comes back, and one that is asked for.
+async fn leave_bookkeeping(session: &Session, units: &mut Vec<Unit<'_>>) -> Result<(), Refusal> {
+    let what = "read the version tables";
+    let versions = version_table::read(session.client()).await;
+    let versions = versions.map_err(|error| session.refusal(what, error))?;
+    let mut left = Vec::new();
+    for unit in units.iter() {
+        let name = unit.name();
+        if version_table::is_of_tool(name) || versions.iter().any(|table| table.name == *name) {
+            let sql = format!("SELECT FROM {} LIMIT 1", unit.live.from());
+            if !session.rows(&sql, what).await?.is_empty() {
+                left.push(unit.live.oid);
+            }
+        }
+    }
+    units.retain(|unit| !left.contains(&unit.live.oid));
+    Ok(())
 }
 
 /// The parts that were asked for; columns are named for one table.

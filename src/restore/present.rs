@@ -13,6 +13,7 @@ use crate::plan::scope::{AtRisk, Scope};
 use crate::policy::Driver;
 use crate::record::Record;
 use crate::request::{Jobs, TakeRequest};
+use crate::snapshot::manifest;
 
 /// Keeps the rows of these tables, partitions included; the record says which snapshot holds them.
 pub async fn keep(
@@ -38,10 +39,11 @@ pub async fn keep(
         ..AtRisk::default()
     });
     let restored = record.snapshot.take();
+    let command: Vec<String> = manifest::RESTORE.iter().map(|word| (*word).to_owned()).collect();
     let taking = Taking {
         request: TakeRequest {
             target: &request.target,
-            command: &[],
+            command: &command,
             store: &request.store,
             min_free_space: request.min_free_space,
             tools: &request.tools,

@@ -44,6 +44,9 @@ pub const SCOPE_ALL: &str = "all";
 /// The scope of a snapshot that holds the rows of the tables at risk.
 pub const SCOPE_AT_RISK: &str = "at-risk";
 
+/// The command for which the present state is kept before rows are put back.
+pub const RESTORE: [&str; 2] = ["rowsafe", "restore"];
+
 /// The name of the manifest in a snapshot's directory.
 pub const FILE: &str = "manifest.json";
 
@@ -313,6 +316,12 @@ impl Manifest {
     /// Whether it holds the rows of every table.
     pub fn is_whole(&self) -> bool {
         self.scope == SCOPE_ALL
+    }
+
+    /// Whether it was taken of what there was before a restore, for taking that back: no state that
+    /// anybody asked to keep, so `latest` passes over it.
+    pub fn is_present_state(&self) -> bool {
+        self.command.iter().zip(RESTORE).filter(|(word, of)| *word == of).count() == RESTORE.len()
     }
 
     /// Reads the text of a manifest that is at `place`, or refuses with why there is none.

@@ -54,7 +54,7 @@ pub async fn verify(
         match stored {
             // Whoever holds it is asked by its own means.
             Some(stored) if item.holder().is_some() && !request.snapshots.is_empty() => {
-                return Err(held_elsewhere(&stored).into());
+                stored.manifest.refuse_elsewhere()?;
             }
             Some(stored) if item.holder().is_none() => {
                 let (checked, is_damaged) =
@@ -152,13 +152,6 @@ async fn looked(
     let checked = restore(request, stored, target, journal, signals).await?;
     note(journal, stored, Proof::Restored, &checked)?;
     Ok((checked, false))
-}
-
-/// What the store does not hold can't be read.
-fn held_elsewhere(stored: &Stored) -> Refusal {
-    let said = stored.manifest.elsewhere.as_ref().map(|it| it.said()).unwrap_or_default();
-    let id = &stored.manifest.id;
-    Refusal::new(Exit::SnapshotFailed, format!("snapshot {id} can't be read here: it is {said}"))
 }
 
 fn stopped(signal: i32) -> Refusal {

@@ -289,6 +289,7 @@ impl Store {
         let mut broken: Vec<Damaged> = Vec::new();
         for entry in entries {
             match entry {
+                Entry::Complete(stored) if stored.manifest.is_present_state() => {}
                 Entry::Complete(stored) => drop(newest.get_or_insert(*stored)),
                 Entry::Damaged(damaged) => broken.push(damaged),
                 Entry::HalfWritten(_) => {}

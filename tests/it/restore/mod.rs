@@ -1,6 +1,7 @@
 //! `rowsafe restore`, from the snapshot back to the rows.
 
 mod beside;
+mod bookkeeping;
 mod columns;
 mod corners;
 mod edges;
