@@ -183,6 +183,11 @@ pub fn is_worth_naming(item: &Item) -> bool {
     NEEDED.contains(&item.kind.as_str()) || VIEWS.contains(&item.kind.as_str())
 }
 
+/// Why a foreign key can't be made of which the other side is there and another by now: its column
+/// is gone, is no key any more, or of another type.
+const REFERS_NOWHERE: [SqlState; 3] =
+    [SqlState::UNDEFINED_COLUMN, SqlState::INVALID_FOREIGN_KEY, SqlState::DATATYPE_MISMATCH];
+
 /// Makes what needs rows. A foreign key that cannot hold is added for what comes from now on, and
 /// that is told; a view that cannot be made is told, and whatever rows of now are in the way of, where
 /// those may be.
@@ -208,7 +213,7 @@ pub async fn finish(
                 "{} is not there: the table that it refers to is gone",
                 said(item)
             )));
-        } else if is_optional {
+        } else if is_optional || REFERS_NOWHERE.iter().any(|state| is_state(&error, state)) {
             let why = message_without_values(&error);
             cannot.push(tell(format!("{} can't be made again: {why}", said(item))));
         } else {

@@ -61,7 +61,10 @@ pub async fn prune(
             Shelved {
                 // What is held elsewhere stands for nothing that is kept here.
                 database: format!("{} {}", item.database(), item.holder().unwrap_or_default()),
-                is_whole: item.manifest.as_ref().is_some_and(|it| it.is_whole() && !it.is_present_state()),
+                is_whole: item
+                    .manifest
+                    .as_ref()
+                    .is_some_and(|it| it.is_whole() && !it.is_present_state()),
                 taken: item.taken.as_second(),
                 state: item.state,
                 held: item.held.clone(),

@@ -309,3 +309,17 @@ fn a_difference_is_said_while_another_rowsafe_is_at_work() {
     let _ = restoring.finish().exits(Exit::Ok).prints("9 rows of 1 table are back");
     assert_eq!(story.db.count("notes WHERE id > 10 AND text = 'note ' || id"), 89);
 }
+
+#[test]
+fn a_foreign_key_to_a_column_that_stays_away_is_told() {
+    needs_postgres!();
+    let sql = "CREATE TABLE parent (id int PRIMARY KEY, name text);
+               INSERT INTO parent SELECT n, 'n ' || n FROM generate_series(1, 9) n;
+               CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent);
+               INSERT INTO child SELECT n, n FROM generate_series(1, 9) n;";
+    let story = Story::of_sql("restore_key_gone", sql);
+    let told = back(&story, "DROP TABLE child; ALTER TABLE parent DROP COLUMN id;", "");
+    let told = told.answers(Exit::Loss, "lost", "9 rows of 1 table are back");
+    assert!(told.hints().contains("foreign key child child_parent_fkey"), "{}", told.hints());
+    assert_eq!(story.db.count("child"), 9);
+}

@@ -47,7 +47,9 @@ fn some_rows(table: &Table, dice: &mut Dice) -> String {
     let wanted: Vec<String> = rows
         .iter()
         .filter_map(|row| table.values(row, &columns))
-        .map(|values| format!("({})", values.iter().copied().map(literal).collect::<Vec<_>>().join(", ")))
+        .map(|values| {
+            format!("({})", values.iter().copied().map(literal).collect::<Vec<_>>().join(", "))
+        })
         .collect();
     if wanted.is_empty() {
         return "false".to_owned();
