@@ -13,7 +13,6 @@ use crate::policy::SnapshotMode;
 use crate::record::Check;
 use crate::request::RunRequest;
 use crate::snapshot::Manifest;
-use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::{bytes, plural, seconds};
 
 /// Whether a snapshot of everything would find room.
@@ -76,11 +75,13 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         format!("snapshot {} is damaged: rowsafe snapshot verify says how", stored.manifest.id)
     }));
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
-    // What holds only the tables that were at risk is no way back for all of it.
+    // What holds only the tables that were at risk is no way back for all of it, and what there was
+    // before a restore is no state that anybody wants back.
+    let is_state = |manifest: &Manifest| manifest.is_whole() && !manifest.is_present_state();
     let is_verified = |manifest: &Manifest| {
         manifest.elsewhere.as_ref().is_none_or(|elsewhere| elsewhere.is_verified())
     };
-    let last = of_this.find(|manifest| manifest.scope == SCOPE_ALL && is_verified(manifest));
+    let last = of_this.find(|manifest| is_state(manifest) && is_verified(manifest));
     let mut check = match (last, request.rpo) {
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),
         (None, Some(_)) => {

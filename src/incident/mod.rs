@@ -348,8 +348,8 @@ fn answer(incident: &Incident, whole: &Whole, refused: Option<Refusal>) -> Answe
         )
     };
     let verdict = if incident.severity == Severity::None { Verdict::Error } else { Verdict::Lost };
-    let hints = incident.ways_back.iter().filter_map(|way| way.commands.last().cloned()).take(3);
-    let mut hints: Vec<String> = hints.collect();
+    let mut hints: Vec<String> = ways::together(&incident.ways_back);
+    hints.truncate(3);
     let mut sentence = format!("{}: {what}{unknown}", incident.severity.name());
     if whole.is_another() {
         sentence.push_str("; it is not the database on record");

@@ -53,6 +53,24 @@ fn of(table: &Judged, manifests: &[Manifest], whole: &Whole) -> WayBack {
     }
 }
 
+/// The commands that bring back all of it, one a snapshot: rows that refer to each other come back
+/// together only.
+pub fn together(ways: &[WayBack]) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    for command in ways.iter().filter_map(|way| way.commands.last()) {
+        let (restore, table) = command.split_once(TABLE).unwrap_or((command, ""));
+        let starts = |known: &&mut String| known.split(TABLE).next() == Some(restore);
+        match commands.iter_mut().find(starts) {
+            Some(known) if !table.is_empty() => known.extend([TABLE, table]),
+            Some(_) => {}
+            None => commands.push(command.clone()),
+        }
+    }
+    commands
+}
+
+const TABLE: &str = " --table ";
+
 /// Everything of a snapshot into a database of its own.
 pub fn whole_into(manifest: &Manifest) -> String {
     let name = format!("{}_before", manifest.database.name);

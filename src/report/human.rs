@@ -58,8 +58,9 @@ pub fn report(record: &Record) -> String {
         out.push_str(&checks::all(&record.checks));
     } else if record.command.starts_with("snapshot ") {
         out.push_str(&shelf::all(record));
-    } else if let Some(plan) = &record.restore {
-        if let Some(reached) = &record.database {
+    } else if let Some(plan) = record.restore.as_ref().filter(|_| record.command != "run") {
+        // Of a difference it was said when the database was reached.
+        if let Some(reached) = record.database.as_ref().filter(|_| record.command != "diff") {
             out.push_str(&labelled("database", &place(reached)));
         }
         out.push_str(&restoring::human(plan));

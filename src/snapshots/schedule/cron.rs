@@ -8,7 +8,7 @@ pub(super) fn files(request: &ScheduleRequest) -> Vec<Written> {
     let At { hour, minute } = request.at;
     let path = shell_words::quote(&request.path).into_owned();
     // `%` ends the command, and what is behind it becomes its input.
-    let command = format!("PATH={path}; {}", request.shell()).replace('%', "\\%");
+    let command = format!("export PATH={path}; {}", request.shell()).replace('%', "\\%");
     let text = format!(
         "# {MARKER}, for {}\n\
          # No password stands here: it comes from ~/.pgpass, or from variables in {}\n\

@@ -48,7 +48,7 @@ fn cron_gets_one_line_whose_percent_signs_are_escaped() {
     let [text] = shown(Scheduler::Cron).try_into().unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines.len(), 1, "{text}");
-    assert!(lines[0].starts_with("5 3 * * * PATH="), "{text}");
+    assert!(lines[0].starts_with("5 3 * * * export PATH="), "{text}");
     assert!(!lines[0].replace("\\%", "").contains('%'), "{text}");
 }
 
