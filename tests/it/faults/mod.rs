@@ -75,7 +75,9 @@ fn played(
     pairs: &[(Work, Fault)],
     each: usize,
 ) -> Vec<((Work, Fault), Came)> {
-    let ground = Ground::new(&Server::start(&[]), &format!("faults_{at}"));
+    // What was committed has to be there after a crash.
+    let server = Server::start(&["synchronous_commit=on"]);
+    let ground = Ground::new(&server, &format!("faults_{at}"));
     let mut came = Vec::new();
     loop {
         let trial = next.fetch_add(1, Ordering::Relaxed);
