@@ -61,10 +61,7 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
         Ok(stored) => stored,
         Err(refusal) => return (Check::refused(NAME, &refusal), None),
     };
-    let is_of_this = |manifest: &&Manifest| {
-        manifest.database.oid == identity.database_oid
-            && manifest.database.system_identifier == identity.system_identifier
-    };
+    let is_of_this = |manifest: &&Manifest| manifest.database.is(identity);
     let known = match crate::snapshots::known_damaged(&request.run.journal) {
         Ok(known) => known,
         Err(refusal) => return (Check::refused(NAME, &refusal), None),
@@ -77,11 +74,10 @@ pub async fn snapshot(request: &DoctorRequest, identity: &Identity) -> (Check, O
     let mut of_this = stored.iter().map(|stored| &stored.manifest).filter(is_of_this);
     // What holds only the tables that were at risk is no way back for all of it, and what there was
     // before a restore is no state that anybody wants back.
-    let is_state = |manifest: &Manifest| manifest.is_whole() && !manifest.is_present_state();
     let is_verified = |manifest: &Manifest| {
         manifest.elsewhere.as_ref().is_none_or(|elsewhere| elsewhere.is_verified())
     };
-    let last = of_this.find(|manifest| is_state(manifest) && is_verified(manifest));
+    let last = of_this.find(|manifest| manifest.is_whole_state() && is_verified(manifest));
     let mut check = match (last, request.rpo) {
         (Some(last), rpo) => aged(NAME, last, age(last.created_at), rpo),
         (None, Some(_)) => {

@@ -197,8 +197,7 @@ pub fn is_same(known: &Known, identity: &Identity) -> bool {
 
 /// Whether a snapshot is of the very database that was reached.
 pub fn is_of(manifest: &Manifest, identity: &Identity) -> bool {
-    manifest.database.oid == identity.database_oid
-        && manifest.database.system_identifier == identity.system_identifier
+    manifest.database.is(identity)
 }
 
 fn is_called(name: &QualifiedName, object: &str) -> bool {

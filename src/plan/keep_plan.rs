@@ -75,10 +75,8 @@ fn kept(
 /// Bytes of tables that were dumped in a second, by the newest snapshots of this database.
 async fn rate(store: &Store, identity: &Identity) -> Option<f64> {
     let stored = store.list(|_| {}).await.ok()?;
-    let of_this = stored.iter().map(|stored| &stored.manifest).filter(|manifest| {
-        let of = &manifest.database;
-        of.oid == identity.database_oid && of.system_identifier == identity.system_identifier
-    });
+    let manifests = stored.iter().map(|stored| &stored.manifest);
+    let of_this = manifests.filter(|manifest| manifest.database.is(identity));
     let measured: Vec<(f64, f64)> =
         of_this.filter_map(|manifest| measured(&manifest.archive)).take(MEASURED).collect();
     let (bytes, seconds) =

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::journal::{RunJournal, Step};
 use crate::record::{Answer, Record, Verdict};
-use crate::snapshot::manifest::Manifest;
+use crate::snapshot::manifest::{Manifest, Miscounted};
 use crate::snapshot::parallel;
 use crate::snapshot::store::Stored;
 use crate::text::name::{quote, quote_literal};
@@ -176,21 +176,15 @@ async fn fill_and_count(
     let near = request.store.directory();
     parallel::apply(stored, &invocation, &request.tools, jobs, near).await?;
     let now = inventory::take(target, &request.counting, |_, _| {}).await?;
-    let mut rows = 0;
-    for table in stored.manifest.tables.iter().filter(|table| table.holds_rows()) {
-        let found = now.named(&table.qualified()).map(|found| found.rows);
-        if table.extension.is_none() && found != Some(table.rows_kept()) {
-            return Err(Refusal::new(
-                Exit::NoAnswer,
-                format!(
-                    "`{}` has {} in the new database and {} in the snapshot",
-                    table.qualified(),
-                    plural(found.unwrap_or_default(), "row"),
-                    plural(table.rows_kept(), "row")
-                ),
-            ));
-        }
-        rows += found.unwrap_or_default();
-    }
-    Ok(rows)
+    stored.manifest.count_restored(&now).map_err(|Miscounted { table, found }| {
+        Refusal::new(
+            Exit::NoAnswer,
+            format!(
+                "`{}` has {} in the new database and {} in the snapshot",
+                table.qualified(),
+                plural(found.unwrap_or_default(), "row"),
+                plural(table.rows_kept(), "row")
+            ),
+        )
+    })
 }

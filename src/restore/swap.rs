@@ -17,7 +17,6 @@ use crate::hint::Refusal;
 use crate::journal::{RunJournal, Step};
 use crate::recognize;
 use crate::record::{Answer, Record, SwapPlan, Verdict};
-use crate::snapshot::manifest::SCOPE_ALL;
 use crate::snapshot::store::Stored;
 use crate::text::number::plural;
 
@@ -56,7 +55,7 @@ pub async fn restore(
 /// In place of the whole database only what was the whole database.
 fn refuse_narrow(stored: &Stored) -> Result<(), Refusal> {
     let manifest = &stored.manifest;
-    if manifest.scope == SCOPE_ALL {
+    if manifest.is_whole() {
         return Ok(());
     }
     let id = &manifest.id;

@@ -231,6 +231,22 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Whether it is the very database of this identity.
+    pub fn is(&self, identity: &Identity) -> bool {
+        self.oid == identity.database_oid && self.system_identifier == identity.system_identifier
+    }
+}
+
+/// A table that a restored database does not hold as the snapshot does.
+#[derive(Debug)]
+pub struct Miscounted<'a> {
+    /// The table.
+    pub table: &'a KeptTable,
+    /// Rows of it in the restored database; `None` where it is not there.
+    pub found: Option<u64>,
+}
+
 impl KeptTable {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
@@ -316,6 +332,25 @@ impl Manifest {
     /// Whether it holds the rows of every table.
     pub fn is_whole(&self) -> bool {
         self.scope == SCOPE_ALL
+    }
+
+    /// The rows of a database that was restored from it, or the first table that holds others. Of the
+    /// tables of extensions pg_dump keeps what those say.
+    pub fn count_restored(&self, now: &Inventory) -> Result<u64, Miscounted<'_>> {
+        let mut rows = 0;
+        for table in self.tables.iter().filter(|table| table.holds_rows()) {
+            let found = now.named(&table.qualified()).map(|found| found.rows);
+            if table.extension.is_none() && found != Some(table.rows_kept()) {
+                return Err(Miscounted { table, found });
+            }
+            rows += found.unwrap_or_default();
+        }
+        Ok(rows)
+    }
+
+    /// Whether it holds everything of a state that somebody asked to keep.
+    pub fn is_whole_state(&self) -> bool {
+        self.is_whole() && !self.is_present_state()
     }
 
     /// Whether it was taken of what there was before a restore, for taking that back: no state that

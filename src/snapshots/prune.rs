@@ -10,7 +10,7 @@ use crate::hint::Refusal;
 use crate::journal::{Journal, RunJournal, Step};
 use crate::record::{Answer, Record, Verdict};
 use crate::retention::{Policy, Shelved, State, decide};
-use crate::snapshot::Store;
+use crate::snapshot::{Manifest, Store};
 use crate::text::number::{bytes, plural};
 
 /// What `rowsafe snapshot prune` was asked for.
@@ -61,10 +61,7 @@ pub async fn prune(
             Shelved {
                 // What is held elsewhere stands for nothing that is kept here.
                 database: format!("{} {}", item.database(), item.holder().unwrap_or_default()),
-                is_whole: item
-                    .manifest
-                    .as_ref()
-                    .is_some_and(|it| it.is_whole() && !it.is_present_state()),
+                is_whole: item.manifest.as_ref().is_some_and(Manifest::is_whole_state),
                 taken: item.taken.as_second(),
                 state: item.state,
                 held: item.held.clone(),

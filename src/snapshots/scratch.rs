@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::hint::Refusal;
 use crate::restore::beside;
 use crate::snapshot::archive;
-use crate::snapshot::manifest::Manifest;
+use crate::snapshot::manifest::{Manifest, Miscounted};
 use crate::snapshot::store::Stored;
 use crate::snapshot::tools::Tools;
 use crate::text::name::{quote, quote_literal};
@@ -83,10 +83,9 @@ impl Scratch {
             return Ok(Err(refusal.to_string()));
         }
         let now = inventory::take(&self.target, counting, |_, _| {}).await?;
-        let mut rows = 0;
-        for table in stored.manifest.tables.iter().filter(|table| table.holds_rows()) {
-            let found = now.named(&table.qualified()).map(|found| found.rows);
-            if table.extension.is_none() && found != Some(table.rows_kept()) {
+        let rows = match stored.manifest.count_restored(&now) {
+            Ok(rows) => rows,
+            Err(Miscounted { table, found }) => {
                 return Ok(Err(format!(
                     "`{}` has {} when it is restored and {} in the manifest",
                     table.qualified(),
@@ -94,8 +93,7 @@ impl Scratch {
                     plural(table.rows_kept(), "row")
                 )));
             }
-            rows += found.unwrap_or_default();
-        }
+        };
         if now.large_objects != stored.manifest.large_objects {
             return Ok(Err(format!(
                 "there are {} when it is restored and {} in the manifest",

@@ -6,7 +6,6 @@ use crate::hint::Refusal;
 use crate::journal::Journal;
 use crate::record::{Answer, Kept, Record, Verdict};
 use crate::snapshot::Store;
-use crate::snapshot::manifest::SCOPE_ALL;
 use crate::text::number::plural;
 
 /// What `rowsafe snapshot show` was asked for.
@@ -37,7 +36,7 @@ pub async fn show(request: &ShowRequest, record: &mut Record) -> anyhow::Result<
     }
     let kept = Kept::of(manifest, item.location.clone());
     let rows = plural(kept.rows, "row");
-    let sentence = if manifest.scope == SCOPE_ALL {
+    let sentence = if manifest.is_whole() {
         format!("snapshot {id} holds all of {name}: {rows}")
     } else {
         format!("snapshot {id} holds some tables of {name}: {rows}")
